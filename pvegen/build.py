@@ -1,0 +1,136 @@
+"""Views to folders of node scripts: plan, render, lint, manifest, write."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from pathlib import Path
+from typing import Any
+
+from pvegen import __version__, catalogue, output, target
+from pvegen.derive import View
+from pvegen.errors import STALE, InternalError, Refused
+from pvegen.output import Folder
+from pvegen.plan import order_of_running, plan
+from pvegen.render import Rendered, Renderer
+
+
+def build(views: list[View], place: Path, *, check: bool, lint: bool, snippets: Path | None) -> int:
+    """Build all views into `place`, or with `check` compare it; the exit status.
+
+    Raises Refused where something stands in the way, InternalError where ShellCheck
+    finds a fault in what was built from our snippets.
+    """
+    renderer = Renderer(snippets)
+    rendered = {view.description.cluster.name: _render(renderer, view) for view in views}
+    if lint:
+        _lint([script for scripts in rendered.values() for script in scripts], snippets)
+    folders = [_folder(view, rendered[view.description.cluster.name]) for view in views]
+    if found := output.strays(place, folders):
+        raise Refused(texts()["stray"].format(files="\n".join(f"  {one}" for one in found)).strip())
+    if check:
+        return _compare(place, folders)
+    output.write(place, folders)
+    for view, folder in zip(views, folders, strict=True):
+        _tell(place / folder.name, view, folder)
+    return 0
+
+
+def _render(renderer: Renderer, view: View) -> list[Rendered]:
+    """All scripts of one cluster."""
+    chosen = target.load(view.description.cluster.target)
+    return [renderer.script(script) for script in plan(view, chosen)]
+
+
+def _lint(scripts: list[Rendered], site: Path | None) -> None:
+    from pvegen.lint import LintError, lint
+
+    try:
+        findings = lint(scripts)
+    except LintError as error:
+        raise Refused(str(error)) from error
+    if findings:
+        listed = "\n".join(map(str, findings))
+        if site is not None:
+            raise Refused(texts()["findings"].format(findings=listed).strip())
+        raise InternalError(f"ShellCheck finds faults in what was built:\n{listed}")
+
+
+def _folder(view: View, scripts: list[Rendered]) -> Folder:
+    """A cluster's folder: scripts, their sums, the manifest."""
+    files = {f"{script.node}.sh": script.text.encode() for script in scripts}
+    digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    sums = "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items()))
+    manifest = _manifest(view, digests)
+    return Folder(
+        view.description.cluster.name, files | {"SHA256SUMS": sums.encode(), output.MANIFEST: manifest.encode()}
+    )
+
+
+def _manifest(view: View, digests: dict[str, str]) -> str:
+    """manifest.toml: what was built, of what, and in which order the scripts are run."""
+    import tomli_w
+
+    cluster = view.description.cluster
+    return tomli_w.dumps(
+        {
+            "format": 1,
+            "pvegen": __version__,
+            "cluster": cluster.name,
+            "target": cluster.target,
+            "description": {"sha256": description_digest(view)},
+            "order": [f"{name}.sh" for name in order_of_running(view)],
+            "script": [{"file": name, "node": name.removesuffix(".sh"), "sha256": digests[name]} for name in digests],
+        }
+    )
+
+
+def description_digest(view: View) -> str:
+    """SHA-256 (hex) of what a description says: comments, order of keys and ways of
+    writing the same value do not count."""
+    import json
+
+    text = json.dumps(_canonical(view.description), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _canonical(value: Any) -> Any:
+    """A description's tables as plain dicts, unset keys left out."""
+    if hasattr(value, "KEYS"):
+        return {name: _canonical(item) for name, item in vars(value).items() if item is not None and item != ()}
+    if isinstance(value, (list, tuple)):
+        return [_canonical(item) for item in value]
+    return value if isinstance(value, (int, bool)) else str(value)
+
+
+def _compare(place: Path, folders: list[Folder]) -> int:
+    """Show what is stale; the exit status."""
+    stale = False
+    for line in output.differences(place, folders):
+        stale = True
+        print(line)
+    if stale:
+        print(texts()["stale"].format(path=place), file=sys.stderr)
+        return STALE
+    print(texts()["current"].format(path=place))
+    return 0
+
+
+def texts() -> dict[str, str]:
+    """The build's own messages."""
+    return catalogue.load().build
+
+
+def _tell(place: Path, view: View, folder: Folder) -> None:
+    """What was made, and what to do next."""
+    words = texts()
+    print(words["made"].format(path=place, count=len(view.nodes)))
+    order = order_of_running(view)
+    width = max(len(name) for name in order) + 3
+    for name in order:
+        node = view.node(name)
+        role = words["local"] if not view.is_cluster else words["creates"]
+        if node and node.member:
+            role = words["joins"].format(member=node.member)
+        print(f"  {name + '.sh':<{width}}  {role}")
+    print(words["next" if view.is_cluster else "next_local"].format(first=f"{order[0]}.sh"))

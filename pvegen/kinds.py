@@ -1,0 +1,185 @@
+"""Kinds of value that a description can hold: what each accepts, in one place.
+
+A kind turns one TOML value into a Python value or says why it cannot. It also
+knows its JSON Schema and how the reference page names it, so that reading,
+`pvegen schema` and `docs/description.md` cannot disagree.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+
+class Rejected(Exception):
+    """A value is not of its kind.
+
+    code: the mistake's code in the catalogue; facts: what its message needs.
+    """
+
+    def __init__(self, code: str, **facts: object) -> None:
+        super().__init__(code)
+        self.code = code
+        self.facts = facts
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of value.
+
+    name: how the reference page calls it; base: "string", "integer", "boolean";
+    parse: base value -> Python value, or Rejected; schema: JSON Schema of it.
+    """
+
+    name: str
+    base: str
+    parse: Callable[[Any], Any]
+    schema: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ListOf:
+    """A TOML array whose items are all of one kind."""
+
+    item: Kind
+    at_least: int = 0
+
+
+def _pattern(name: str, pattern: str, code: str, max_length: int | None = None) -> Kind:
+    """A string kind given by a pattern; a value that does not fit is mistake `code`."""
+    def parse(value: str) -> str:
+        if not re.fullmatch(pattern, value):
+            raise Rejected(code, value=value)
+        if max_length is not None and len(value) > max_length:
+            raise Rejected(code, value=value)
+        return value
+
+    schema: dict[str, Any] = {"type": "string", "pattern": f"^(?:{pattern})$"}
+    if max_length is not None:
+        schema["maxLength"] = max_length
+    return Kind(name, "string", parse, schema)
+
+
+def choice(*words: str) -> Kind:
+    """One of a few words."""
+
+    def parse(value: str) -> str:
+        if value not in words:
+            raise Rejected("PVE112", value=value, words=words)
+        return value
+
+    return Kind("one of " + ", ".join(f'"{w}"' for w in words), "string", parse, {"enum": list(words)})
+
+
+def integer(low: int, high: int, unit: str = "", code: str = "PVE113") -> Kind:
+    """A whole number from low to high, both allowed."""
+
+    def parse(value: int) -> int:
+        if not low <= value <= high:
+            raise Rejected(code, value=value, low=low, high=high)
+        return value
+
+    name = f"integer {low}-{high}" + (f", {unit}" if unit else "")
+    return Kind(name, "integer", parse, {"type": "integer", "minimum": low, "maximum": high})
+
+
+BOOLEAN = Kind("boolean", "boolean", lambda value: value, {"type": "boolean"})
+
+# A DNS label, at most 63 characters long (RFC 1035).
+_LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+
+# pve-node format of PVE's JSONSchema.pm; a cluster name is at most 15 characters long
+# (facts: "Names and limits"), a node name is a DNS label, 63.
+CLUSTER_NAME = _pattern("cluster name", _LABEL, "PVE201", 15)
+NODE_NAME = _pattern("node name", _LABEL, "PVE202", 63)
+# With a node's name and a dot before it a domain is still at most 253 characters long.
+DOMAIN = _pattern("DNS domain", rf"{_LABEL}(?:\.{_LABEL})*", "PVE203", 189)
+TARGET = _pattern("target", "[a-z0-9][a-z0-9-]*", "PVE204", 40)
+
+# IFNAMSIZ leaves 15 characters. PVE's own interface ids: letter first, then letters,
+# digits and underscores; a dot or colon only before a VLAN or alias number.
+NIC = _pattern("interface name", "[A-Za-z][A-Za-z0-9_]*(?:[.][0-9]+)?", "PVE221", 15)
+BOND = _pattern("bond name", "bond[0-9]{1,4}", "PVE222", 8)
+BRIDGE = _pattern("bridge name", "vmbr(?:0|[1-9][0-9]{0,3})", "PVE223", 8)
+VLAN_NAME = _pattern("VLAN interface name", "[A-Za-z][A-Za-z0-9_]*(?:[.][0-9]+)?", "PVE221", 15)
+VLAN_ID = integer(1, 4094, code="PVE224")
+VLAN_RANGES = _pattern("VLAN ids", "[0-9]{1,4}(?:-[0-9]{1,4})?(?: [0-9]{1,4}(?:-[0-9]{1,4})?)*", "PVE225", 200)
+MTU = integer(1280, 9216, "bytes", code="PVE226")
+
+SSH_PUBLIC_KEY = _pattern(
+    "ssh public key",
+    r"(?:ssh-(?:rsa|ed25519)|ecdsa-sha2-nistp(?:256|384|521)) [A-Za-z0-9+/]{40,}={0,3}(?: [A-Za-z0-9._@+-]{1,100})?",
+    "PVE241",
+)
+TIMEZONE = _pattern("time zone", r"[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+){0,2}", "PVE205", 64)
+
+
+def _address(version: int, prefix: bool) -> Callable[[str], Any]:
+    """Parser of an address of one IP version, with or without a prefix length."""
+
+    def parse(value: str) -> Any:
+        has_prefix = "/" in value
+        if prefix and not has_prefix:
+            raise Rejected("PVE211", value=value, example="10.0.0.251/24" if version == 4 else "fd00::1/64")
+        if not prefix and has_prefix:
+            raise Rejected("PVE212", value=value, bare=value.split("/")[0])
+        try:
+            if "%" in value:
+                raise ValueError
+            address: Any = ipaddress.ip_interface(value) if prefix else ipaddress.ip_address(value)
+            if prefix and not re.fullmatch("[0-9]{1,3}", value.rsplit("/", 1)[1]):
+                raise ValueError
+        except ValueError:
+            raise Rejected("PVE210", value=value, version=version) from None
+        if address.version != version:
+            raise Rejected("PVE213", value=value, version=version, other=address.version)
+        return address
+
+    return parse
+
+
+def _network(value: str) -> Any:
+    """A network in CIDR form whose host bits are zero, either IP version."""
+    try:
+        return ipaddress.ip_network(value)
+    except ValueError:
+        raise Rejected("PVE214", value=value) from None
+
+
+IPV4_CIDR = Kind("IPv4 address/prefix", "string", _address(4, prefix=True), {"type": "string"})
+IPV6_CIDR = Kind("IPv6 address/prefix", "string", _address(6, prefix=True), {"type": "string"})
+IPV4 = Kind("IPv4 address", "string", _address(4, prefix=False), {"type": "string"})
+IPV6 = Kind("IPv6 address", "string", _address(6, prefix=False), {"type": "string"})
+NETWORK = Kind("network/prefix", "string", _network, {"type": "string"})
+
+
+def _any_ip(value: str) -> Any:
+    try:
+        if "%" in value:
+            raise ValueError
+        return ipaddress.ip_address(value)
+    except ValueError:
+        raise Rejected("PVE215", value=value) from None
+
+
+def _server(value: str) -> str:
+    if not re.fullmatch(rf"{_LABEL}(?:\.{_LABEL})*", value) or len(value) > 253:
+        try:
+            ipaddress.ip_address(value)
+        except ValueError:
+            raise Rejected("PVE216", value=value) from None
+    return value
+
+
+IP = Kind("IP address", "string", _any_ip, {"type": "string"})
+SERVER = Kind("host name or IP address", "string", _server, {"type": "string"})
+
+
+def _address_or_keep(value: str) -> Any:
+    return "keep" if value == "keep" else _address(4, prefix=True)(value)
+
+
+ADDRESS_OR_KEEP = Kind('IPv4 address/prefix, or "keep"', "string", _address_or_keep, {"type": "string"})

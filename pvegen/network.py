@@ -1,0 +1,239 @@
+"""The network of a node as files: what etcnet and ifupdown2 are to read.
+
+Facts of etcnet's files: facts, "etcnet" and "Measured on real pvecm"; of
+ifupdown2: interfaces(5) of ifupdown2 and "Network: which subsystem owns vmbr0".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from pvegen.derive import Interface, NodeView, View
+
+IFACES = "/etc/net/ifaces"
+
+# The kernel's numbers of the bonding modes (Documentation/networking/bonding).
+BOND_MODES = {
+    "balance-rr": 0, "active-backup": 1, "balance-xor": 2, "broadcast": 3, "802.3ad": 4, "balance-tlb": 5,
+    "balance-alb": 6,
+}  # fmt: skip
+
+
+@dataclass
+class Directory:
+    """One interface's directory of etcnet.
+
+    files: name -> lines, in the order of writing; absent: files that must not be
+    there; moved: (file, from) pairs that are taken over from the port.
+    """
+
+    interface: Interface
+    path: str
+    files: dict[str, list[str]] = field(default_factory=dict)
+    absent: list[str] = field(default_factory=list)
+    moved: list[str] = field(default_factory=list)
+    moved_from: str = ""
+    keep: bool = False
+
+
+def resolver(view: View) -> list[str]:
+    """Lines of a resolv.conf; none where the description states no name servers."""
+    network = view.description.network
+    if not network.nameservers:
+        return []
+    search = network.search or (view.description.cluster.domain,)
+    return ["search " + " ".join(search)] + [f"nameserver {server}" for server in network.nameservers]
+
+
+def etcnet(view: View, node: NodeView, facts: dict[str, Any]) -> list[Directory]:
+    """The directories of all interfaces of a node: upper ones first.
+
+    The main bridge comes before its port, so that addresses arrive in the bridge's
+    directory before they leave the port's; `options`, without which etcnet passes a
+    directory over, is the last file of each.
+    """
+    return [_directory(view, node, interface, facts) for interface in reversed(node.interfaces)]
+
+
+def _directory(view: View, node: NodeView, interface: Interface, facts: dict[str, Any]) -> Directory:
+    made = Directory(interface, f"{IFACES}/{interface.name}", keep=interface.keep)
+    if interface.kind == "bridge" and facts["bridge_options"] == "brctl":
+        made.files["brctl"] = ["stp AUTO off", "setfd AUTO 0"]
+    if interface.mtu:
+        made.files["iplink"] = [f"mtu {interface.mtu}"]
+    own = {
+        # An address on anything but TYPE=eth gets no broadcast address by itself.
+        "ipv4address": _ipv4address(interface),
+        "ipv6address": [str(interface.address6)] if interface.address6 else [],
+        "ipv4route": [f"default via {interface.gateway}"] if interface.gateway and not interface.keep else [],
+        "ipv6route": [f"default via {interface.gateway6}"] if interface.gateway6 else [],
+        "resolv.conf": resolver(view) if interface.main else [],
+    }
+    port = interface.lowers[0] if interface.main and interface.lowers else ""
+    for name, lines in own.items():
+        if lines:
+            made.files[name] = lines
+        elif port and (name == "resolv.conf" or interface.keep):
+            made.moved.append(name)
+        else:
+            made.absent.append(name)
+    made.moved_from = f"{IFACES}/{port}"
+    if port == "" or not made.moved:
+        made.moved = []
+    main_port = node.main.lowers[:1] == (interface.name,)
+    if main_port:
+        # What the bridge takes over has left by then: not ours to remove.
+        taken = [name for name in made.absent if name == "resolv.conf" and not resolver(view) or node.main.keep]
+        made.absent = [name for name in made.absent if name not in taken]
+    made.files["options"] = _options(interface, facts)
+    return made
+
+
+def _ipv4address(interface: Interface) -> list[str]:
+    """The lines of `ipv4address`; a network of two addresses has no broadcast address."""
+    if interface.address is None:
+        return []
+    return [f"{interface.address} brd +" if interface.address.network.prefixlen < 31 else str(interface.address)]
+
+
+def _options(interface: Interface, facts: dict[str, Any]) -> list[str]:
+    """The `options` file of an interface."""
+    host = " ".join(interface.lowers)
+    lines = [
+        "BOOTPROTO=@method@" if interface.keep else "BOOTPROTO=static",
+        "CONFIG_WIRELESS=no",
+        "CONFIG_IPV4=yes",
+    ]
+    if interface.address6 or interface.gateway6:
+        lines.append("CONFIG_IPV6=yes")
+    if interface.lowers or interface.kind == "bridge":
+        lines.append(f"HOST='{host}'")
+    lines.append("ONBOOT=yes")
+    kind = {"nic": "eth", "bond": "bond", "vlan": "vlan", "bridge": "bri"}[interface.kind]
+    lines.append(f"TYPE={kind}")
+    if interface.kind == "bond":
+        options = f"miimon={interface.bond_miimon}"
+        if interface.bond_hash:
+            options += f" xmit_hash_policy={interface.bond_hash}"
+        lines += [f"BONDMODE={BOND_MODES[interface.bond_mode]}", f"BONDOPTIONS='{options}'"]
+    if interface.kind == "vlan":
+        lines.append(f"VID={interface.vlan_id}")
+    if interface.kind == "bridge" and facts["bridge_options"] == "options":
+        aware = " vlan_filtering 1" if interface.vlan_aware else ""
+        lines.append(f"BRIDGE_OPTIONS='stp_state 0 forward_delay 0{aware}'")
+    return lines
+
+
+def interfaces_file(view: View, node: NodeView) -> list[str]:
+    """Our stanzas of /etc/network/interfaces; `@method@` and `@options@` are taken
+    over on the node where the address is kept."""
+    lines: list[str] = []
+    for interface in node.interfaces:
+        if lines:
+            lines.append("")
+        lines += _stanza(view, interface)
+    return lines
+
+
+def _stanza(view: View, interface: Interface) -> list[str]:
+    """The stanzas of one interface."""
+    method = "@method@" if interface.keep else "static" if interface.address else "manual"
+    lines = [f"auto {interface.name}", f"iface {interface.name} inet {method}"]
+    if interface.keep:
+        lines.append("@options@")
+    elif interface.address:
+        lines.append(f"\taddress {interface.address}")
+        if interface.gateway:
+            lines.append(f"\tgateway {interface.gateway}")
+    lines += [f"\t{option}" for option in _link_options(interface)]
+    if interface.mtu:
+        lines.append(f"\tmtu {interface.mtu}")
+    if interface.main:
+        for line in resolver(view):
+            name, _, value = line.partition(" ")
+            lines.append(f"\tdns-{name}s {value}" if name == "nameserver" else f"\tdns-{name} {value}")
+        lines = _join_nameservers(lines)
+    if interface.address6:
+        lines += ["", f"iface {interface.name} inet6 static", f"\taddress {interface.address6}"]
+        if interface.gateway6:
+            lines.append(f"\tgateway {interface.gateway6}")
+    return lines
+
+
+def _join_nameservers(lines: list[str]) -> list[str]:
+    """ifupdown2 takes one dns-nameservers line."""
+    servers = [line.split(" ", 1)[1] for line in lines if line.startswith("\tdns-nameservers ")]
+    others = [line for line in lines if not line.startswith("\tdns-nameservers ")]
+    return others + (["\tdns-nameservers " + " ".join(servers)] if servers else [])
+
+
+def _link_options(interface: Interface) -> list[str]:
+    """What makes the interface a bridge, a bond or a VLAN."""
+    if interface.kind == "bridge":
+        lines = ["bridge-ports " + (" ".join(interface.lowers) or "none"), "bridge-stp off", "bridge-fd 0"]
+        if interface.vlan_aware:
+            lines += ["bridge-vlan-aware yes", f"bridge-vids {interface.vlans}"]
+        return lines
+    if interface.kind == "bond":
+        lines = [
+            "bond-slaves " + " ".join(interface.lowers),
+            f"bond-miimon {interface.bond_miimon}",
+            f"bond-mode {interface.bond_mode}",
+        ]
+        return lines + ([f"bond-xmit-hash-policy {interface.bond_hash}"] if interface.bond_hash else [])
+    if interface.kind == "vlan":
+        return [f"vlan-raw-device {interface.lowers[0]}", f"vlan-id {interface.vlan_id}"]
+    return []
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One thing that must be true of the running network.
+
+    message: its text in the catalogue; values: what the text names; command: the
+    runtime's function and its arguments.
+    """
+
+    message: str
+    values: dict[str, object]
+    command: tuple[object, ...]
+
+
+def running(node: NodeView, manager: str) -> list[Fact]:
+    """What must be true of a node's running network, lower interfaces first.
+
+    manager: "etcnet" or "ifupdown2"; the latter sets no broadcast address unasked.
+    """
+    facts: list[Fact] = []
+    above = {lower: upper for upper in node.interfaces if upper.kind == "bridge" for lower in upper.lowers}
+    for interface in node.interfaces:
+        name = interface.name
+        facts.append(Fact("net.up", {"name": name}, ("is_up", name)))
+        if interface.mtu:
+            facts.append(Fact("net.mtu", {"name": name, "mtu": interface.mtu}, ("has_mtu", name, interface.mtu)))
+        if name in above:
+            upper = above[name].name
+            facts.append(Fact("net.port", {"name": name, "bridge": upper}, ("is_port_of", name, upper)))
+            facts.append(Fact("net.bare", {"name": name}, ("has_only_link_local", name)))
+        if interface.kind == "bridge":
+            facts.append(Fact("net.delay", {"name": name}, ("has_delay", name, 0)))
+        facts += _address_facts(interface, manager)
+    return facts
+
+
+def _address_facts(interface: Interface, manager: str) -> list[Fact]:
+    """What must be true of an interface's addresses and routes."""
+    name = interface.name
+    facts = []
+    if interface.keep:
+        facts.append(Fact("net.any_address", {"name": name}, ("has_some_address", name)))
+    for address in (interface.address, interface.address6):
+        if address:
+            facts.append(Fact("net.address", {"name": name, "address": address}, ("has_address", name, address)))
+    if interface.address and manager == "etcnet" and interface.address.network.prefixlen < 31:
+        facts.append(Fact("net.broadcast", {"name": name}, ("has_broadcast", name, interface.address)))
+    for gateway in (interface.gateway, interface.gateway6):
+        if gateway and not interface.keep:
+            facts.append(Fact("net.route", {"name": name, "gateway": gateway}, ("has_route", gateway, name)))
+    return facts

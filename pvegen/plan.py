@@ -1,0 +1,294 @@
+"""What each node's script is made of: its steps, in order, with the values of each.
+
+The plan decides; snippets only spell. Everything in it is plain data (strings,
+numbers, lists, dicts), so that it can be shown, compared and tested.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pvegen import network
+from pvegen.derive import NodeView, View
+from pvegen.target import Target
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a node's script.
+
+    name: as `--only` takes it; snippet: the file in `snippets/steps/`; values: what
+    the snippet and the step's title name.
+    """
+
+    name: str
+    snippet: str
+    values: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Script:
+    """One node's script before it is spelled out.
+
+    values: what the frame and the runtime need.
+    """
+
+    node: str
+    steps: list[Step]
+    values: dict[str, Any]
+
+
+def plan(view: View, target: Target) -> list[Script]:
+    """Plan the scripts of all nodes, in the order of the description."""
+    return [_script(view, target, node) for node in view.nodes]
+
+
+def order_of_running(view: View) -> list[str]:
+    """Node names so that every node comes after the member that it joins."""
+    order = [node.name for node in view.nodes if node.creates]
+    waiting = [node for node in view.nodes if not node.creates]
+    while waiting:
+        ready = [node for node in waiting if node.member in order]
+        if not ready:
+            raise ValueError("nodes join in a circle")
+        order += [node.name for node in ready]
+        waiting = [node for node in waiting if node.name not in order]
+    return order
+
+
+def _script(view: View, target: Target, node: NodeView) -> Script:
+    description = view.description
+    steps = [_host(view, target, node), _time(view, target, node), _bridge(view, target, node)]
+    if target.network["mirror_interfaces_before"]:
+        steps.append(_mirror(view, target, node))
+    steps.append(_names(view, target, node))
+    if view.is_cluster:
+        steps += [_ssh(view, target, node), _trust(view, target, node)]
+    if target.rrdcached["sysconfig"]:
+        steps.append(Step("rrdcached", "rrdcached", dict(target.rrdcached)))
+    if target.corosync["stub"]:
+        steps.append(Step("stub", "stub", {}))
+    steps.append(Step("services", "services", dict(target.services)))
+    if view.is_cluster:
+        steps += [_create(view, target, node) if node.creates else _join(view, target, node)]
+        steps.append(Step("root-login", "root_login", _root_login(view, target)))
+    steps.append(_manager(view, target, node))
+    limits = description.limits
+    values = {
+        "node": node.name,
+        "cluster": description.cluster.name,
+        "target": target.name,
+        "title": target.title,
+        "is_cluster": view.is_cluster,
+        "creates": node.creates,
+        "member": node.member or "",
+        "trust": description.ssh.trust,
+        "admits": bool(node.joined_by) and description.ssh.trust == "password",
+        "joined_by": node.joined_by,
+        "open_minutes": description.ssh.open_minutes,
+        "ssh_dir": target.ssh["config"],
+        "ssh_unit": target.ssh["unit"],
+        "limits": {name: getattr(limits, name) for name in ("unit", "network", "quorum", "join", "api", "clock")},
+    }
+    return Script(node.name, steps, values)
+
+
+def _host(view: View, target: Target, node: NodeView) -> Step:
+    commands = list(target.release["commands"])
+    values = {
+        "release_file": target.release["file"],
+        "release_pattern": target.release["pattern"],
+        "series": " ".join(target.pve["series"]),
+        "packages": target.release["packages"],
+        "commands": commands,
+        "rivals": target.network["rivals"],
+    }
+    return Step("host", "host", values)
+
+
+def _time(view: View, target: Target, node: NodeView) -> Step:
+    import calendar
+
+    released = target.pve["released"]
+    values = {
+        "timezone": view.description.cluster.timezone,
+        "timezone_file": target.time["timezone_file"],
+        "services": target.time["services"],
+        "configs": sorted({path: unit for unit, path in target.time["config"].items()}.items()),
+        "config_of": list(target.time["config"].items()),
+        "servers": list(view.description.time.servers),
+        "released": calendar.timegm(released.timetuple()),
+        "released_day": released.isoformat(),
+    }
+    return Step("time", "time", values)
+
+
+def _bridge(view: View, target: Target, node: NodeView) -> Step:
+    main = node.main
+    manager = target.network["manager"]
+    bridges = [i for i in node.interfaces if i.kind == "bridge"]
+    upper_of = {lower: i.name for i in node.interfaces if i.kind in ("bridge", "bond") for lower in i.lowers}
+    values: dict[str, Any] = {
+        "bridge": main.name,
+        "port": main.lowers[0] if main.lowers else "",
+        "keep": main.keep,
+        "nics": [{"name": i.name, "upper": upper_of.get(i.name, "")} for i in node.interfaces if i.kind == "nic"],
+        "bridges": " ".join(i.name for i in bridges),
+        "brctl": bool(target.network["bridge_command"]),
+        "restart": target.network["restart_unit"],
+        "facts": [
+            {"message": fact.message, "values": fact.values, "command": list(fact.command)}
+            for fact in network.running(node, manager)
+        ],
+        "gateways": [g for g in (main.gateway, main.gateway6) if g],
+        "nameservers": list(view.description.network.nameservers),
+    }
+    if manager == "etcnet":
+        values["directories"] = [
+            {
+                "name": d.interface.name,
+                "path": d.path,
+                "kind": d.interface.kind,
+                "keep": d.keep,
+                "files": [{"name": n, "text": "\n".join(lines) + "\n"} for n, lines in d.files.items()],
+                "absent": d.absent,
+                "moved": d.moved,
+                "moved_from": d.moved_from,
+            }
+            for d in network.etcnet(view, node, target.network)
+        ]
+        return Step("bridge", "bridge_etcnet", values)
+    values.update(_interfaces(view, node))
+    return Step("bridge", "bridge_ifupdown2", values)
+
+
+def _interfaces(view: View, node: NodeView) -> dict[str, Any]:
+    """What /etc/network/interfaces is to hold of a node's interfaces."""
+    main = node.main
+    return {
+        "text": "\n".join(network.interfaces_file(view, node)) + "\n",
+        "names": " ".join(i.name for i in node.interfaces),
+        "name_list": [i.name for i in node.interfaces],
+        "kept": " ".join((main.name, *main.lowers)) if main.keep else "",
+    }
+
+
+def _mirror(view: View, target: Target, node: NodeView) -> Step:
+    values = {
+        "bridge": node.main.name,
+        "package": target.network["mirror_package"],
+        "before": target.network["mirror_interfaces_before"],
+    }
+    return Step("mirror", "mirror", values | _interfaces(view, node))
+
+
+def _names(view: View, target: Target, node: NodeView) -> Step:
+    known = [n for n in view.nodes if n.host_address is not None]
+    domain = view.description.cluster.domain
+    lines = [f"{n.host_address} {n.fqdn} {n.name}\n" for n in known]
+    values = {
+        "own": node.name,
+        "hosts": view.description.cluster.names == "hosts",
+        "text": "".join(lines),
+        "names": " ".join(f"{n.name} {n.fqdn}" for n in known),
+        "nodes": [{"name": n.name, "fqdn": n.fqdn, "address": n.host_address or ""} for n in view.nodes],
+        "domain": domain,
+    }
+    return Step("names", "names", values)
+
+
+def _others(view: View, node: NodeView) -> list[dict[str, Any]]:
+    return [
+        {"name": n.name, "fqdn": n.fqdn, "address": n.host_address or n.name} for n in view.nodes if n is not node
+    ]
+
+
+def _ssh(view: View, target: Target, node: NodeView) -> Step:
+    values = {
+        "sshd_config": f"{target.ssh['config']}/sshd_config",
+        "ssh_config": f"{target.ssh['config']}/ssh_config",
+        "unit": target.ssh["unit"],
+        "environment": target.ssh["environment"],
+        "others": _others(view, node),
+    }
+    return Step("ssh", "ssh", values)
+
+
+def _trust(view: View, target: Target, node: NodeView) -> Step:
+    others = [n for n in view.nodes if n is not node]
+    user_keys = [f"{n.node.ssh_user_key}\n" for n in others if n.node.ssh_user_key]
+    host_keys = [
+        f"{','.join(filter(None, [n.name, n.fqdn, str(n.host_address or '')]))} {' '.join(key.split()[:2])}\n"
+        for n in others
+        for key in n.node.ssh_host_keys
+    ]
+    values = {
+        "trust": view.description.ssh.trust,
+        "user_keys": "".join(user_keys),
+        "host_keys": "".join(host_keys),
+        "missing": " ".join(n.name for n in others if not (n.node.ssh_user_key and n.node.ssh_host_keys)),
+    }
+    return Step("trust", "trust", values)
+
+
+def _pvecm_options(view: View, target: Target, node: NodeView, creates: bool) -> list[str]:
+    """Options of `pvecm create` or `pvecm add`: node id, votes and links."""
+    spelling = target.pvecm
+    options: list[str] = []
+    if node.node.nodeid is not None:
+        options += ["--nodeid", str(node.node.nodeid)]
+    if node.node.votes is not None:
+        options += ["--votes", str(node.node.votes)]
+    if spelling["link"]:
+        links = [(link.number, link.address, link.priority) for link in node.links]
+        if not links and node.host_address is not None:
+            links = [(0, node.host_address, None)]
+        for number, address, priority in links:
+            suffix = f",priority={priority}" if priority is not None and creates else ""
+            options += [f"{spelling['link']}{number}", f"{address}{suffix}"]
+    return options
+
+
+def _create(view: View, target: Target, node: NodeView) -> Step:
+    values = {
+        "cluster": view.description.cluster.name,
+        "options": _pvecm_options(view, target, node, creates=True),
+        "boot": target.services["boot"] or ["corosync"],
+        "nodes": len(view.nodes),
+    }
+    return Step("create", "create", values)
+
+
+def _join(view: View, target: Target, node: NodeView) -> Step:
+    member = view.node(node.member or "")
+    if member is None:
+        raise ValueError(f"{node.name} joins nobody")
+    options = ["--use_ssh", "1"] if target.pvecm["use_ssh"] else []
+    values = {
+        "cluster": view.description.cluster.name,
+        "member": member.name,
+        "address": member.host_address or member.name,
+        "options": options + _pvecm_options(view, target, node, creates=False),
+        "boot": target.services["boot"] or ["corosync"],
+    }
+    return Step("join", "join", values)
+
+
+def _root_login(view: View, target: Target) -> dict[str, Any]:
+    return {
+        "policy": view.description.ssh.root_login,
+        "sshd_config": f"{target.ssh['config']}/sshd_config",
+        "unit": target.ssh["unit"],
+        "by_key": target.ssh["root_by_key"],
+    }
+
+
+def _manager(view: View, target: Target, node: NodeView) -> Step:
+    values = {
+        "after": target.services["after"],
+        "onboot": target.services["onboot"],
+        "address": node.host_address or node.name,
+        "others": _others(view, node) if view.is_cluster else [],
+    }
+    return Step("manager", "manager", values)

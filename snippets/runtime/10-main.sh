@@ -1,0 +1,189 @@
+# ---------------------------------------------------------------------------
+# The runtime: the same in every script. What the steps above say is done here.
+# ---------------------------------------------------------------------------
+
+# The call, its options, and the two passes: first what the steps need, with
+# nothing touched; then what they want.
+main() {
+    PATH=/usr/sbin:/usr/bin:/sbin:/bin
+    LC_ALL=C
+    export PATH LC_ALL
+    unset CDPATH ENV BASH_ENV
+    umask 022
+    line_break='
+'
+    state_dir=/var/lib/pvegen/$cluster
+    call='' only='' from='' quiet='' overwrite='' log=''
+    case $0 in
+        /*) script=$0 ;;
+        *) script=$PWD/$0 ;;
+    esac
+    read_call "$@"
+    cd / || exit 1
+    case $call in
+        help) usage ;;
+        steps) list_steps ;;
+        check | apply | verify) run_call ;;
+{% if extra_calls %}
+        *) other_call ;;
+{% else %}
+        *) ;;
+{% endif %}
+    esac
+}
+
+read_call() {
+    while [ "$#" -gt 0 ]; do
+        case $1 in
+            check | apply | verify | steps | help{{ extra_calls }})
+                [ -z "$call" ] || wrong_call {{ m("call.twice", first=v("$call"), second=v("$1")) }}
+                call=$1
+                ;;
+            --only | --from)
+                [ "$#" -ge 2 ] || wrong_call {{ m("call.step_missing", option=v("$1")) }}
+                is_word "$2" "$step_names" || wrong_call {{ m("call.no_step", step=v("$2"), steps=v("$step_names")) }}
+                if [ "$1" = --only ]; then only=$2; else from=$2; fi
+                shift
+                ;;
+            --quiet) quiet=yes ;;
+            --overwrite) overwrite=yes ;;
+            -h | --help) call=help ;;
+            *) wrong_call {{ m("call.unknown", word=v("$1")) }} ;;
+        esac
+        shift
+    done
+    call=${call:-check}
+}
+
+wrong_call() {
+    printf '%s\n' "$1" >&2
+    usage >&2
+    exit 64
+}
+
+# is_word WORD LIST: whether the blank-separated list has the word.
+is_word() {
+    case " $2 " in
+        *" $1 "*) return 0 ;;
+        *) return 1 ;;
+    esac
+}
+
+usage() {
+    cat <<'END'
+{{ usage_text | sh }}END
+}
+
+list_steps() {
+    phase=list
+    each_step
+}
+
+run_call() {
+    phase=need step='' step_title='' top=0 points=0 points_bad=0 bad=0 changes=0 passed=''
+    looks=0 temporary='' touched='' on_change='' check_with=''
+    forget_looks
+    tap_begin
+    if [ "$call" = apply ]; then
+        is_root || refuse {{ m("need.root") }}
+        right_host || refuse "$other_host"
+        take_lock
+        open_log
+        trap 'interrupted 129' HUP
+        trap 'interrupted 130' INT
+        trap 'interrupted 143' TERM
+    fi
+    subtest requirements
+    each_step
+    subtest_end {{ m("need.title") }}
+    if [ "$bad" -gt 0 ] && [ "$call" != verify ]; then
+        out "1..$top"
+        refuse {{ m("need.failed", count=v("$bad")) }}
+    fi
+    phase=want passed=''
+    each_step
+    step_close
+    out "1..$top"
+    finish
+}
+
+# The last words and the exit status.
+finish() {
+    case $call in
+        check)
+            if [ "$changes" -gt 0 ]; then
+                remark {{ m("end.check_changes", count=v("$changes")) }}
+                exit 2
+            fi
+            remark {{ m("end.check_same") }}
+            ;;
+        apply)
+            if [ "$bad" -gt 0 ]; then
+                remark {{ m("end.apply_bad", count=v("$bad")) }}
+                exit 1
+            fi
+            remark {{ m("end.apply", count=v("$changes")) }}
+            after_apply
+            ;;
+        *)
+            if [ "$bad" -gt 0 ]; then
+                remark {{ m("end.verify_bad", count=v("$bad")) }}
+                exit 1
+            fi
+            remark {{ m("end.verify") }}
+            ;;
+    esac
+    exit 0
+}
+
+# refuse WHY: nothing was changed, exit status 78.
+refuse() {
+    bail "$1"
+    exit 78
+}
+
+# stop WHY [WHAT-TO-DO]: apply ends part way, exit status 1.
+stop() {
+    point 'not ok' "$1"
+    [ -z "${2:-}" ] || detail help "$2"
+    step_close
+    bail {{ m("end.stopped", step=v("$step"), why=v("$1")) }}
+    remark {{ m("end.stopped_next", again=v("$script")) }}
+    exit 1
+}
+
+interrupted() {
+    trap '' HUP INT TERM
+    [ -z "${temporary:-}" ] || rm -f "$temporary"
+    bail {{ m("end.interrupted", step=v("$step")) }}
+    exit "$1"
+}
+
+# One run at a time: flock where there is one, else a directory that names its
+# owner, so that a lock left by a dead run does not hold.
+take_lock() {
+    mkdir -p /run/lock || refuse {{ m("lock.failed") }}
+    if command -v flock >/dev/null 2>&1; then
+        exec 9>>/run/lock/pvegen.lock
+        flock -n 9 || refuse {{ m("lock.held") }}
+        return 0
+    fi
+    lock_owner=''
+    if ! mkdir /run/lock/pvegen.d 2>/dev/null; then
+        [ ! -r /run/lock/pvegen.d/pid ] || read -r lock_owner </run/lock/pvegen.d/pid
+        if [ -z "$lock_owner" ] || kill -0 "$lock_owner" 2>/dev/null; then
+            refuse {{ m("lock.held") }}
+        fi
+    fi
+    printf '%s\n' "$$" >/run/lock/pvegen.d/pid
+    trap 'rm -rf /run/lock/pvegen.d' EXIT
+}
+
+open_log() {
+    if ! { mkdir -p /var/log/pvegen && chmod 700 /var/log/pvegen && : >>"/var/log/pvegen/$cluster.log"; }; then
+        refuse {{ m("log.failed") }}
+    fi
+    exec 8>>"/var/log/pvegen/$cluster.log"
+    log=yes
+    printf '# %s %s %s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$node" "$call" >&8
+}

@@ -1,0 +1,188 @@
+# Output: TAP version 14, the same for people and for tools, and into the log.
+
+tap_begin() {
+    out 'TAP version 14'
+    remark {{ m("begin", node=v("$node"), cluster=v("$cluster"), call=v("$call")) }}
+}
+
+remark() {
+    out "# $1"
+}
+
+bail() {
+    out "Bail out! $1"
+}
+
+out() {
+    printf '%s\n' "$*"
+    [ -z "$log" ] || printf '%s\n' "$*" >&8
+}
+
+# step NAME TITLE: whether this step is to run now; ends the one before.
+step() {
+    case $phase in
+        list)
+            printf '%-12s %s\n' "$1" "$2"
+            return 1
+            ;;
+        need)
+            step=$1 step_differs='' on_change='' check_with=''
+            [ "$1" != host ] || return 0
+            ;;
+        *) step_close ;;
+    esac
+    if [ -n "$only" ]; then
+        [ "$1" = "$only" ] || return 1
+    elif [ -n "$from" ]; then
+        [ "$1" != "$from" ] || passed=yes
+        [ -n "$passed" ] || return 1
+    fi
+    [ "$phase" = want ] || return 0
+    step=$1 on_change='' check_with='' touched=''
+    step_title=$2
+    subtest "$1"
+}
+
+step_close() {
+    [ -n "$step_title" ] || return 0
+    subtest_end "$step: $step_title"
+    step_title=''
+}
+
+subtest() {
+    points=0 points_bad=0 points_todo=0
+    [ -n "$quiet" ] || out "# Subtest: $1"
+}
+
+subtest_end() {
+    top=$((top + 1))
+    [ -n "$quiet" ] || out "    1..$points"
+    if [ "$points_bad" -gt 0 ]; then
+        out "not ok $top - $1"
+    elif [ "$points_todo" -gt 0 ]; then
+        out "not ok $top - $1 # TODO" {{ m("point.waits", count=v("$points_todo")) }}
+    else
+        out "ok $top - $1"
+    fi
+}
+
+# point 'ok'|'not ok' WHAT [DIRECTIVE]: one thing that was looked at.
+point() {
+    points=$((points + 1))
+    case "$1 ${3:-}" in
+        'not ok TODO'*) points_todo=$((points_todo + 1)) ;;
+        'not ok'*)
+            points_bad=$((points_bad + 1))
+            bad=$((bad + 1))
+            ;;
+        *) [ -z "$quiet" ] || return 0 ;;
+    esac
+    if [ -n "$quiet" ]; then
+        out "# $1 - $2${3:+ ($3)}"
+    else
+        out "    $1 $points - $2${3:+ # $3}"
+    fi
+}
+
+# detail KEY TEXT: more on the point before, as its YAML block.
+detail() {
+    if [ -n "$quiet" ]; then
+        out "#   $1: $2"
+    else
+        out '      ---'
+        out "      $1: |"
+        printf '%s\n' "$2" | indent '        '
+        out '      ...'
+    fi
+}
+
+# Lines of standard input, each behind the text given.
+indent() {
+    while IFS= read -r indent_line || [ -n "$indent_line" ]; do
+        out "$1$indent_line"
+    done
+}
+
+note() {
+    [ -n "$quiet" ] || out "    # $1"
+}
+
+# same WHAT: it is as it should be.
+same() {
+    point ok "$1"
+}
+
+# differs WHAT HOW: tells that something is not as described; true where the
+# caller has to change it now.
+differs() {
+    case $call in
+        check)
+            point 'not ok' "$1" "TODO $2"
+            changes=$((changes + 1))
+            return 1
+            ;;
+        verify)
+            point 'not ok' "$1: $2"
+            return 1
+            ;;
+        *) return 0 ;;
+    esac
+}
+
+# changed WHAT HOW: the change that differs asked for is made.
+changed() {
+    changes=$((changes + 1))
+    point ok "$1: $2"
+}
+
+# run WHAT COMMAND...: run it now, its output shown; its exit status.
+run() {
+    run_what=$1
+    shift
+    note "+ $*"
+    # The status comes back through descriptor 3, past the pipe.
+    {
+        run_status=$({
+            {
+                "$@" 3>&- 4>&- 9>&- </dev/null 2>&1
+                printf '%s' "$?" >&3
+            } | indent '    #   ' >&4
+        } 3>&1)
+    } 4>&1
+    [ "$run_status" -eq 0 ] || note {{ m("run.status", what=v("$run_what"), status=v("$run_status")) }}
+    return "$run_status"
+}
+
+# within SECONDS COMMAND...: until the command succeeds, a look each second.
+within() {
+    within_left=$1
+    shift
+    until "$@"; do
+        forget_looks
+        [ "$within_left" -gt 0 ] || return 1
+        within_left=$((within_left - 1))
+        sleep 1
+    done
+}
+
+# expect WHAT SECONDS HINT COMMAND...: what must hold once all is applied.
+# check does not look: changes may wait.
+expect() {
+    [ "$phase" = want ] && [ "$call" != check ] || return 0
+    expect_what=$1 expect_within=$2 expect_hint=$3
+    shift 3
+    [ "$call" = apply ] || expect_within=0
+    found=''
+    if within "$expect_within" "$@"; then
+        point ok "$expect_what"
+        return 0
+    fi
+    if [ "$call" = apply ]; then
+        point 'not ok' "$expect_what"
+        [ -z "$found" ] || detail found "$found"
+        stop {{ m("expect.failed", what=v("$expect_what"), seconds=v("$expect_within")) }} "$expect_hint"
+    fi
+    point 'not ok' "$expect_what"
+    detail help "${found:+$found
+}$expect_hint"
+}

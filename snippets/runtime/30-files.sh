@@ -1,0 +1,316 @@
+# Files: what is wanted is compared, shown, and put in place whole; what stood
+# there first is kept under $state_dir/first.
+
+# want_file PATH [MODE] <<END: the file has just this content.
+want_file() {
+    if [ "$phase" = need ]; then
+        need_plain_file "$1" || return 0
+        if cmp -s - "$1" && has_mode "$1" "${2:-}"; then
+            looks_same "$1"
+            return 0
+        fi
+        step_differs=yes
+        if [ -z "$overwrite" ] && changed_by_hand "$1"; then
+            need_failed {{ m("file.by_hand", path=v("$1")) }} {{ m("file.by_hand_do", again=v("$script")) }}
+            show_difference "$1" "$state_dir/written$1"
+        fi
+    elif is_same "$1"; then
+        same "$1"
+    else
+        content=$(cat && printf x)
+        put "$1" "${2:-}" remember
+    fi
+}
+
+# want_edited PATH FILTER [ARGUMENT...] <<END: the file is as the filter makes it
+# of what it is now and of the lines given. "FILTER ... test PATH" says by its
+# exit status whether that is so (1: no), "FILTER ... print PATH" prints it.
+want_edited() {
+    edited=$1
+    shift
+    if [ "$phase" = need ]; then
+        need_plain_file "$edited" || return 0
+        "$@" test "$edited"
+        case $? in
+            0) looks_same "$edited" ;;
+            1) step_differs=yes ;;
+            *) need_failed {{ m("file.markers", path=v("$edited")) }} {{ m("file.markers_do") }} ;;
+        esac
+    elif is_same "$edited"; then
+        same "$edited"
+    else
+        content=$("$@" print "$edited" && printf x)
+        put "$edited" ''
+    fi
+}
+
+# want_block PATH TAG first|last <<END: the file has these lines between two markers
+# of ours, before ("first") or after all that is not ours. No lines: no block.
+want_block() {
+    want_edited "$1" block_filter "pvegen $cluster: $2" "$3"
+}
+
+block_filter() {
+    awk -v tag="$1" -v where="$2" -v mode="$3" '
+        part == "want" { want = want $0 "\n"; next }
+        { have = have $0 "\n" }
+        $0 == "# BEGIN " tag {
+            inside = 1
+            # It stays where it is, unless it has to be first and is not.
+            if (where == "last" || !others) { before = rest; rest = ""; placed = 1 }
+            next
+        }
+        $0 == "# END " tag { inside = 0; next }
+        inside { next }
+        /^# BEGIN pvegen / { foreign = 1 }
+        { rest = rest $0 "\n"; if (!foreign) others = 1 }
+        /^# END pvegen / { foreign = 0 }
+        END {
+            if (inside) exit 3
+            if (want != "") want = "# BEGIN " tag "\n" want "# END " tag "\n"
+            if (placed) made = before want rest
+            else made = where == "first" ? want rest : rest want
+            if (mode == "test") exit made != have
+            printf "%s", made
+        }' part=want - part=have "$(existing "$4")"
+}
+
+# existing PATH: the path, or an empty file where there is nothing.
+existing() {
+    if [ -e "$1" ]; then printf '%s\n' "$1"; else printf '/dev/null\n'; fi
+}
+
+# want_setting PATH NAME VALUE: a NAME=VALUE line in a file that exists.
+want_setting() {
+    [ -e "$1" ] || return 0
+    want_edited "$1" setting_filter "$2" "$3" </dev/null
+}
+
+setting_filter() {
+    awk -v name="$1" -v value="$2" -v mode="$3" '
+        { have = have $0 "\n" }
+        $0 ~ "^[ \t]*" name "=" {
+            if (!done) made = made name "=" value "\n"
+            done = 1
+            next
+        }
+        { made = made $0 "\n" }
+        END {
+            if (!done) made = made name "=" value "\n"
+            plain = have
+            gsub(/"/, "", plain)
+            if (mode == "test") exit made != plain
+            printf "%s", made
+        }' "$4"
+}
+
+# want_copy PATH SOURCE...: the file is a copy of the first source that exists.
+want_copy() {
+    copied=$1
+    shift
+    for copy_source in "$@"; do
+        if [ -f "$copy_source" ]; then
+            want_file "$copied" <"$copy_source"
+            return 0
+        fi
+    done
+    [ "$phase" != need ] || [ -f "$copied" ] ||
+        need_failed {{ m("file.no_source", path=v("$copied"), sources=v("$*")) }} {{ m("file.no_source_do") }}
+}
+
+# want_directory PATH: the directory is there.
+want_directory() {
+    if [ "$phase" = need ]; then
+        [ -d "$1" ] || step_differs=yes
+        [ ! -e "$1" ] || [ -d "$1" ] || need_failed {{ m("file.not_directory", path=v("$1")) }}
+    elif [ -d "$1" ]; then
+        same "$1/"
+    elif differs "$1/" {{ m("file.create") }}; then
+        mark_pending
+        keep_first "$1"
+        mkdir -p "$1" || cannot_write "$1"
+        changed "$1/" {{ m("file.created") }}
+    fi
+}
+
+# want_absent PATH: there is no such file.
+want_absent() {
+    if [ "$phase" = need ]; then
+        [ ! -e "$1" ] || step_differs=yes
+    elif [ ! -e "$1" ] && [ ! -L "$1" ]; then
+        same {{ m("file.absent", path=v("$1")) }}
+    elif differs "$1" {{ m("file.remove") }}; then
+        mark_pending
+        keep_first "$1"
+        rm -f "$1" || cannot_write "$1"
+        changed "$1" {{ m("file.removed") }}
+    fi
+}
+
+# want_moved FROM TO: what FROM holds is in TO, and FROM is gone.
+want_moved() {
+    if [ "$phase" = need ]; then
+        [ ! -e "$1" ] || step_differs=yes
+        if [ -s "$1" ] && [ -s "$2" ] && ! cmp -s "$1" "$2"; then
+            need_failed {{ m("file.both", one=v("$1"), other=v("$2")) }} {{ m("file.both_do") }}
+        fi
+    elif [ ! -e "$1" ]; then
+        same {{ m("file.moved", path=v("$1"), to=v("$2")) }}
+    else
+        content=$(cat "$1" && printf x)
+        [ -s "$2" ] || put "$2" ''
+        want_absent "$1"
+    fi
+}
+
+# want_link PATH TARGET: the path is a symbolic link that ends at the target.
+want_link() {
+    [ "$phase" = want ] || return 0
+    if [ -L "$1" ] && [ "$(readlink -f "$1")" = "$(readlink -f "$2")" ]; then
+        same "$1 -> $2"
+    elif differs "$1 -> $2" {{ m("file.link") }}; then
+        keep_first "$1"
+        temporary=$1.pvegen
+        if ! { ln -sfn "$2" "$temporary" && mv -fT "$temporary" "$1"; }; then
+            cannot_write "$1"
+        fi
+        temporary=''
+        changed "$1 -> $2" {{ m("file.linked") }}
+    fi
+}
+
+# put PATH MODE [remember]: $content (with an x behind it) becomes the file, if
+# the call is to change anything; the difference is shown either way.
+put() {
+    content=${content%x}
+    put_how={{ m("file.change") }}
+    [ -e "$1" ] || put_how={{ m("file.create") }}
+    if [ "$call" = apply ]; then
+        mark_pending
+        keep_first "$1"
+        put_shown=$(printf '%s' "$content" | difference "$1" -)
+        replace "$1" "$2" "${3:-}"
+        changed "$1" "$put_how"
+        detail diff "$put_shown"
+    else
+        differs "$1" "$put_how" || detail diff "$(printf '%s' "$content" | difference "$1" -)"
+        touched="$touched $on_change"
+    fi
+}
+
+# difference PATH OTHER: unified diff without its two lines of file names.
+difference() {
+    diff -u "$(existing "$1")" "$2" | tail -n +3
+}
+
+show_difference() {
+    detail diff "$(difference "$2" "$1")"
+}
+
+# replace PATH MODE [remember]: $content in a temporary file beside it, with the
+# old one's owner, mode and attributes, synced, renamed over it.
+replace() {
+    temporary=${1%/*}/.${1##*/}.pvegen
+    rm -f "$temporary"
+    if [ -e "$1" ]; then
+        cp -a "$1" "$temporary" || cannot_write "$1"
+    else
+        { : >"$temporary" && chmod "${2:-644}" "$temporary"; } || cannot_write "$1"
+    fi
+    printf '%s' "$content" >"$temporary" || cannot_write "$1"
+    [ -z "$2" ] || chmod "$2" "$temporary" || cannot_write "$1"
+    flush "$temporary" || cannot_write "$1"
+    if [ -n "$check_with" ] && ! "$check_with" "$temporary"; then
+        rm -f "$temporary"
+        stop {{ m("file.rejected", path=v("$1")) }} {{ m("file.rejected_do") }}
+    fi
+    if [ -n "${3:-}" ]; then
+        { mkdir -p "$state_dir/written${1%/*}" && cp -p "$temporary" "$state_dir/written$1.next"; } || cannot_write "$1"
+    fi
+    mv -f "$temporary" "$1" || cannot_write "$1"
+    temporary=''
+    [ -z "${3:-}" ] || mv -f "$state_dir/written$1.next" "$state_dir/written$1"
+}
+
+cannot_write() {
+    [ -z "$temporary" ] || rm -f "$temporary"
+    temporary=''
+    stop {{ m("file.failed", path=v("$1")) }} {{ m("file.failed_do") }}
+}
+
+# flush PATH: the file's data is on the disk (sync of old systems takes no name).
+flush() {
+    sync "$1" 2>/dev/null || sync
+}
+
+# keep_first PATH: a copy of what is there before the first change of ours.
+keep_first() {
+    if [ ! -d "$state_dir/written" ]; then
+        (umask 077 && mkdir -p "$state_dir/first" "$state_dir/pending" "$state_dir/written") || cannot_write "$state_dir"
+    fi
+    if [ -e "$state_dir/first$1" ] || [ -L "$state_dir/first$1" ] ||
+        grep -q -s -F -x -e "$1" "$state_dir/made"; then
+        return 0
+    fi
+    if [ -e "$1" ] || [ -L "$1" ]; then
+        temporary=$state_dir/first$1.new
+        mkdir -p "$state_dir/first${1%/*}" && cp -a "$1" "$temporary" && mv -f "$temporary" "$state_dir/first$1"
+    else
+        printf '%s\n' "$1" >>"$state_dir/made"
+    fi || cannot_write "$state_dir"
+    temporary=''
+}
+
+# changed_by_hand PATH: whether somebody changed the file since we last wrote it.
+changed_by_hand() {
+    [ -e "$1" ] && [ -e "$state_dir/written$1" ] && ! cmp -s "$1" "$state_dir/written$1" &&
+        ! cmp -s "$1" "$state_dir/written$1.next"
+}
+
+# has_mode PATH MODE: whether the file's mode is this one; any is where none is given.
+has_mode() {
+    [ -z "$2" ] || [ -n "$(find "$1" -prune -perm "$2")" ]
+}
+
+# looks_same PATH, is_same PATH: what the first pass saw need not be looked at
+# again in the second, unless a command ran between.
+looks_same() {
+    same_paths="$same_paths$1|"
+}
+
+is_same() {
+    case $same_paths in
+        *"|$1|"*) return 0 ;;
+        *) return 1 ;;
+    esac
+}
+
+# on_change UNIT: what changes from here on in this step needs the unit to be
+# told; remembered on disk first, so that a killed run does not forget it.
+on_change() {
+    on_change=$1
+}
+
+mark_pending() {
+    [ -n "$on_change" ] || return 0
+    if ! (umask 077 && mkdir -p "$state_dir/pending" && : >"$state_dir/pending/$on_change"); then
+        cannot_write "$state_dir"
+    fi
+}
+
+# is_pending UNIT: whether a change waits for the unit to be told.
+is_pending() {
+    is_word "$1" "$touched" || [ -e "$state_dir/pending/$1" ]
+}
+
+# settle UNIT COMMAND...: the command tells the unit of what has changed.
+settle() {
+    [ "$phase" = want ] || return 0
+    is_pending "$1" || return 0
+    settled=$1
+    shift
+    differs "$settled" {{ m("unit.to_run", command=v("$*")) }} || return 0
+    run "$settled" "$@" || stop {{ m("unit.run_failed", command=v("$*")) }} {{ m("unit.run_failed_do", unit=v("$settled")) }}
+    rm -f "$state_dir/pending/$settled"
+    changed "$settled" {{ m("unit.was_run", command=v("$*")) }}
+}

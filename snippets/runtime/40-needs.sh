@@ -1,0 +1,152 @@
+# Requirements: looked at before anything is changed, all of them.
+
+need_met() {
+    point ok "$step: $1"
+}
+
+# need_failed WHAT [WHAT-TO-DO]
+need_failed() {
+    point 'not ok' "$step: $1"
+    [ -z "${2:-}" ] || detail help "$2"
+}
+
+# need WHAT WHAT-TO-DO COMMAND...: the command succeeds.
+need() {
+    [ "$phase" = need ] || return 0
+    need_what=$1 need_do=$2
+    shift 2
+    if "$@"; then need_met "$need_what"; else need_failed "$need_what" "$need_do"; fi
+}
+
+# right_host: this is the node that the script was made for.
+right_host() {
+    here=$(uname -n)
+    here=${here%%.*}
+    other_host={{ m("need.host_other", node=v("$node"), here=v("$here")) }}
+    [ "$here" = "$node" ]
+}
+
+need_host() {
+    [ "$phase" = need ] || return 0
+    if right_host; then
+        need_met {{ m("need.host", node=v("$node")) }}
+    else
+        need_failed "$other_host" {{ m("need.host_do", node=v("$node")) }}
+    fi
+}
+
+need_root() {
+    need {{ m("need.root") }} {{ m("need.root_do") }} is_root
+}
+
+is_root() {
+    [ "$(id -u)" -eq 0 ]
+}
+
+# need_release FILE PATTERN: the system's name in its release file.
+need_release() {
+    [ "$phase" = need ] || return 0
+    release=''
+    [ ! -r "$1" ] || IFS= read -r release <"$1"
+    # The pattern is meant as one: it stands unquoted.
+    # shellcheck disable=SC2254
+    case $release in
+        $2) need_met "$release" ;;
+        *) need_failed {{ m("need.release", file=v("$1"), found=v("${release:-}"), wanted=v("$2")) }} {{ m("need.release_do", target=v("$target")) }} ;;
+    esac
+}
+
+# need_series SERIES: the major version of PVE is one of these.
+need_series() {
+    [ "$phase" = need ] || return 0
+    pve_version=$(pveversion 2>/dev/null)
+    pve_version=${pve_version#pve-manager/}
+    pve_version=${pve_version%%/*}
+    if is_word "${pve_version%%.*}" "$1"; then
+        need_met {{ m("need.series", version=v("$pve_version")) }}
+    else
+        need_failed {{ m("need.series_other", version=v("${pve_version:-?}"), wanted=v("$1")) }} {{ m("need.series_do", target=v("$target")) }}
+    fi
+}
+
+# need_commands NAME...: every command that the steps call.
+need_commands() {
+    [ "$phase" = need ] || return 0
+    missing=''
+    for needed in "$@"; do
+        command -v "$needed" >/dev/null 2>&1 || missing="$missing $needed"
+    done
+    if [ -z "$missing" ]; then
+        need_met {{ m("need.commands") }}
+    else
+        need_failed {{ m("need.commands_missing", missing=v("${missing# }")) }} {{ m("need.commands_do") }}
+    fi
+}
+
+# need_packages NAME...: what the starter kit installs.
+need_packages() {
+    [ "$phase" = need ] || return 0
+    if missing=$(rpm -q "$@" 2>&1); then
+        need_met {{ m("need.packages", names=v("$*")) }}
+    else
+        missing=$(printf '%s\n' "$missing" | grep -F -e 'not installed')
+        need_failed {{ m("need.packages_missing", said=v("$missing")) }} {{ m("need.packages_do", names=v("$*")) }}
+    fi
+}
+
+# need_no_rival UNIT...: no second program manages the network.
+need_no_rival() {
+    [ "$phase" = need ] || return 0
+    rivals=$(systemctl is-active "$@" 2>/dev/null)
+    for rival in "$@"; do
+        rival_state=${rivals%%"$line_break"*}
+        rivals=${rivals#*"$line_break"}
+        if [ "$rival_state" = active ]; then
+            need_failed {{ m("need.rival", unit=v("$rival")) }} {{ m("need.rival_do", unit=v("$rival")) }}
+        fi
+    done
+}
+
+# need_plain_file PATH: a file, or nothing; neither a link nor something else.
+need_plain_file() {
+    if [ -L "$1" ]; then
+        need_failed {{ m("file.is_link", path=v("$1")) }} {{ m("file.is_link_do") }}
+        return 1
+    elif [ -e "$1" ] && [ ! -f "$1" ]; then
+        need_failed {{ m("file.not_plain", path=v("$1")) }} {{ m("file.is_link_do") }}
+        return 1
+    fi
+}
+
+# need_interface NAME [UPPER]: a wired interface that nothing but UPPER uses.
+need_interface() {
+    [ "$phase" = need ] || return 0
+    nic=/sys/class/net/$1
+    if [ ! -d "$nic" ]; then
+        need_failed {{ m("need.nic", nic=v("$1")) }} {{ m("need.nic_do") }}
+    elif [ -d "$nic/wireless" ]; then
+        need_failed {{ m("need.nic_wireless", nic=v("$1")) }} {{ m("need.nic_wireless_do") }}
+    elif ! free_for "$nic/master" "${2:-}"; then
+        need_failed {{ m("need.nic_used", nic=v("$1")) }} {{ m("need.nic_used_do", nic=v("$1")) }}
+    else
+        need_met {{ m("need.nic_free", nic=v("$1")) }}
+    fi
+}
+
+# free_for MASTER UPPER: the link to a bridge or bond is not there, or is to UPPER.
+free_for() {
+    [ -e "$1" ] || return 0
+    nic_master=$(readlink "$1")
+    [ "${nic_master##*/}" = "$2" ]
+}
+
+# need_clock SECONDS: the clock is not before the day this PVE appeared.
+need_clock() {
+    [ "$phase" = need ] || return 0
+    now=$(date +%s)
+    if [ "$now" -ge "$1" ]; then
+        need_met {{ m("need.clock") }}
+    else
+        need_failed {{ m("need.clock_wrong") }} {{ m("need.clock_do") }}
+    fi
+}

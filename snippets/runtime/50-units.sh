@@ -1,0 +1,197 @@
+# Services, as systemd sees them: one look at all units of a step.
+
+# units_look UNIT...: their states into $units, a line each:
+# unit id load active file-state type refuses-start condition
+units_look() {
+    units=$(
+        systemctl show -p Id -p LoadState -p ActiveState -p UnitFileState -p Type \
+            -p RefuseManualStart -p ConditionResult -- "$@" 2>/dev/null |
+            awk -v asked="$*" '
+                BEGIN { count = split(asked, unit, " "); n = 1 }
+                function flush_unit() {
+                    if (seen) print unit[n++], get("Id"), get("LoadState"), get("ActiveState"), \
+                        get("UnitFileState"), get("Type"), get("RefuseManualStart"), get("ConditionResult")
+                    split("", value)
+                    seen = 0
+                }
+                function get(name) { return value[name] == "" ? "-" : value[name] }
+                /^$/ { flush_unit(); next }
+                { cut = index($0, "="); value[substr($0, 1, cut - 1)] = substr($0, cut + 1); seen = 1 }
+                END { flush_unit() }'
+    )
+}
+
+# unit_facts UNIT: what units_look saw of it, into variables.
+unit_facts() {
+    unit_id=$1 unit_load=not-found unit_active=inactive unit_file=- unit_type=- unit_refuses=no unit_condition=yes
+    # A line of $units is split into its words on purpose.
+    while read -r unit_name unit_words; do
+        [ "$unit_name" = "$1" ] || continue
+        # shellcheck disable=SC2086
+        unit_set $unit_words
+    done <<END
+$units
+END
+}
+
+unit_set() {
+    unit_id=$1 unit_load=$2 unit_active=$3 unit_file=$4 unit_type=$5 unit_refuses=$6 unit_condition=$7
+}
+
+# want_units required|present WHAT UNIT...: each unit is enabled and, unless WHAT
+# is "boot", runs. "present": a unit that this system lacks is passed over.
+want_units() {
+    units_rule=$1 units_what=$2
+    shift 2
+    if [ "$phase" = need ]; then
+        [ "$units_rule" = required ] || return 0
+        units_look "$@"
+        for unit in "$@"; do
+            unit_facts "$unit"
+            case $unit_load in
+                loaded) ;;
+                masked) need_failed {{ m("unit.masked", unit=v("$unit")) }} {{ m("unit.masked_do", unit=v("$unit")) }} ;;
+                *) need_failed {{ m("unit.missing", unit=v("$unit")) }} {{ m("unit.missing_do", unit=v("$unit")) }} ;;
+            esac
+        done
+        return 0
+    fi
+    units_look "$@"
+    for unit in "$@"; do
+        unit_facts "$unit"
+        want_unit
+    done
+}
+
+# One unit of want_units, its facts in the variables.
+want_unit() {
+    case $unit_load in
+        loaded) ;;
+        masked)
+            point ok "$unit" {{ m("unit.skip_masked") }}
+            return 0
+            ;;
+        *)
+            point ok "$unit" {{ m("unit.skip_missing") }}
+            return 0
+            ;;
+    esac
+    unit_boots || enable_unit || return 0
+    if [ "$units_what" = boot ] || [ "$unit_refuses" = yes ]; then
+        [ "$unit_changed" = yes ] || same {{ m("unit.enabled", unit=v("$unit")) }}
+    elif unit_runs; then
+        [ "$unit_changed" = yes ] || same {{ m("unit.runs", unit=v("$unit")) }}
+    else
+        start_unit
+    fi
+}
+
+# Whether the unit comes up at boot, or is of a kind that others bring up.
+unit_boots() {
+    unit_changed=no
+    case $unit_file in
+        enabled | enabled-runtime | static | indirect | generated | alias | linked) return 0 ;;
+        disabled) return 1 ;;
+        # A unit made of a SysV script has no state of its own in old systemd.
+        *) systemctl is-enabled "$unit_id" >/dev/null 2>&1 ;;
+    esac
+}
+
+# An alias is enabled by the unit that it stands for.
+enable_unit() {
+    differs "$unit" {{ m("unit.enable") }} || return 1
+    keep_unit
+    systemctl enable "$unit_id" >/dev/null 2>&1 ||
+        stop {{ m("unit.enable_failed", unit=v("$unit")) }} {{ m("unit.run_failed_do", unit=v("$unit_id")) }}
+    unit_changed=yes
+    changed "$unit" {{ m("unit.was_enabled") }}
+}
+
+unit_runs() {
+    case "$unit_type $unit_active" in
+        *' active' | *' reloading') return 0 ;;
+        *) return 1 ;;
+    esac
+}
+
+start_unit() {
+    differs "$unit" {{ m("unit.start") }} || return 0
+    keep_unit
+    forget_looks
+    if ! run "$unit" systemctl start "$unit_id" || ! within "$limit_unit" unit_is_up "$unit_id"; then
+        units_look "$unit"
+        unit_facts "$unit"
+        if [ "$unit_condition" = no ]; then
+            point ok "$unit" {{ m("unit.skip_condition") }}
+        elif [ "$unit_type" = oneshot ] && [ "$unit_active" = inactive ]; then
+            changed "$unit" {{ m("unit.was_started") }}
+        elif [ "$units_rule" = required ]; then
+            stop {{ m("unit.start_failed", unit=v("$unit")) }} {{ m("unit.run_failed_do", unit=v("$unit_id")) }}
+        else
+            point 'not ok' {{ m("unit.start_failed", unit=v("$unit")) }}
+            detail help {{ m("unit.run_failed_do", unit=v("$unit_id")) }}
+        fi
+        return 0
+    fi
+    changed "$unit" {{ m("unit.was_started") }}
+}
+
+# Up, or plainly not going to be: a failed or finished one is not waited for.
+unit_is_up() {
+    case $(systemctl is-active "$1") in
+        active) return 0 ;;
+        activating | reloading | deactivating) return 1 ;;
+        *)
+            within_left=0
+            return 1
+            ;;
+    esac
+}
+
+# keep_unit: how the unit stood before the first change of ours.
+keep_unit() {
+    keep_first "$state_dir/units"
+    grep -q -s -F -e "$unit " "$state_dir/units" ||
+        printf '%s %s %s\n' "$unit" "$unit_file" "$unit_active" >>"$state_dir/units" ||
+        cannot_write "$state_dir/units"
+}
+
+# pick_time_service UNIT...: the one that runs, else the first that exists, into
+# $time_service.
+pick_time_service() {
+    units_look "$@"
+    time_service='' time_running='' time_others=''
+    for unit in "$@"; do
+        unit_facts "$unit"
+        [ "$unit_load" = loaded ] || continue
+        [ -n "$time_service" ] || time_service=$unit
+        if unit_runs && [ -z "$time_running" ]; then
+            time_running=$unit
+            time_service=$unit
+        fi
+    done
+    time_id=$(unit_facts "$time_service" && printf '%s' "$unit_id")
+    for unit in "$@"; do
+        unit_facts "$unit"
+        if [ "$unit_load" != loaded ] || [ "$unit_id" = "$time_id" ]; then continue; fi
+        if unit_runs || [ "$unit_file" = enabled ]; then time_others="$time_others $unit"; fi
+    done
+    if [ "$phase" = need ]; then
+        [ -n "$time_service" ] ||
+            need_failed {{ m("time.none", units=v("$*")) }} {{ m("time.none_do", units=v("$*")) }}
+    fi
+}
+
+# want_no_other_time_service: two would pull the clock in two directions.
+want_no_other_time_service() {
+    [ "$phase" = want ] || return 0
+    for unit in $time_others; do
+        differs "$unit" {{ m("time.stop_other", unit=v("$time_service")) }} || continue
+        unit_facts "$unit"
+        keep_unit
+        run "$unit" systemctl disable "$unit_id"
+        run "$unit" systemctl stop "$unit_id" ||
+            stop {{ m("unit.run_failed", command=v("systemctl stop $unit_id")) }} {{ m("unit.run_failed_do", unit=v("$unit_id")) }}
+        changed "$unit" {{ m("time.stopped_other") }}
+    done
+}

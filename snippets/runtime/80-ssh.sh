@@ -1,0 +1,179 @@
+# ssh: what sshd and ssh make of their configuration, and root's way between nodes.
+
+# sshd_accepts FILE: sshd can read this configuration.
+sshd_accepts() {
+    sshd_said=$(sshd -t -f "$1" 2>&1) && return 0
+    note "$sshd_said"
+    return 1
+}
+
+# accepts_env NAME: sshd takes the variable from every connection. sshd -T without
+# a connection to look at leaves all Match blocks out.
+accepts_env() {
+    found=$(sshd -T 2>/dev/null | awk '$1 == "acceptenv" { for (i = 2; i <= NF; i++) print $i }')
+    for accepted in $found; do
+        # What sshd accepts are patterns.
+        # shellcheck disable=SC2254
+        case $1 in
+            $accepted) return 0 ;;
+            *) ;;
+        esac
+    done
+    return 1
+}
+
+# sends_env NAME HOST: ssh to the host sends the variable. An ssh before 6.8 cannot
+# tell (it has no -G): there our block at the top of its file has to do.
+sends_env() {
+    if ! ssh_said=$(ssh -G "root@$2" 2>/dev/null); then
+        is_first_in "$1" "$ssh_dir/ssh_config"
+        return
+    fi
+    found=$(printf '%s\n' "$ssh_said" | awk '$1 == "sendenv" { for (i = 2; i <= NF; i++) print $i }')
+    for sent in $found; do
+        # shellcheck disable=SC2254
+        case $1 in
+            $sent) return 0 ;;
+            *) ;;
+        esac
+    done
+    return 1
+}
+
+# is_first_in NAME FILE: the variable is sent before any Host or Match block begins.
+is_first_in() {
+    awk -v name="$1" '
+        tolower($1) == "host" || tolower($1) == "match" { exit }
+        tolower($1) == "sendenv" { for (i = 2; i <= NF; i++) if ($i == name) found = 1 }
+        END { exit !found }' "$2"
+}
+
+# root_login: sshd's PermitRootLogin as it is in force, in today's spelling.
+root_login() {
+    sshd -T 2>/dev/null | awk '$1 == "permitrootlogin" { sub(/without-password/, "prohibit-password", $2); print $2 }'
+}
+
+root_login_is() {
+    found=$(root_login)
+    [ "$found" = "$1" ]
+}
+
+# remember_root_login: pvecm sets PermitRootLogin to yes; what it was before.
+remember_root_login() {
+    [ ! -e "$state_dir/root-login" ] || return 0
+    keep_first "$state_dir/root-login"
+    if ! { root_login >"$state_dir/root-login.new" && mv -f "$state_dir/root-login.new" "$state_dir/root-login"; }; then
+        cannot_write "$state_dir/root-login"
+    fi
+}
+
+# want_root_login POLICY FILE SPELLING: "keep" is what it was before pvecm; SPELLING
+# is how this sshd calls "by key only".
+want_root_login() {
+    root_policy=$1
+    if [ "$1" = keep ]; then
+        root_policy=yes
+        [ ! -r "$state_dir/root-login" ] || read -r root_policy <"$state_dir/root-login"
+    fi
+    if [ -e "$state_dir/admitted" ]; then
+        [ "$phase" = need ] || same {{ m("admit.open") }}
+        return 0
+    fi
+    root_word=$root_policy
+    [ "$root_policy" != prohibit-password ] || root_word=$3
+    case "$1 $root_policy" in
+        'keep yes') [ "$phase" = need ] || same {{ m("ssh.root_kept") }} ;;
+        *)
+            # Indented, for pvecm replaces lines that begin with PermitRootLogin;
+            # first in the file, for sshd takes the first value that it meets.
+            want_block "$2" 'root login' first <<END
+ PermitRootLogin $root_word
+END
+            ;;
+    esac
+}
+
+# want_root_key: a key pair of root's, as pvecm itself makes one where there is none.
+want_root_key() {
+    if [ -s /root/.ssh/id_rsa ] && [ -s /root/.ssh/id_rsa.pub ]; then
+        [ "$phase" = need ] || same /root/.ssh/id_rsa
+    elif [ "$phase" = need ]; then
+        [ ! -e /root/.ssh/id_rsa ] ||
+            need_failed {{ m("ssh.half_key") }} {{ m("ssh.half_key_do") }}
+    elif differs /root/.ssh/id_rsa {{ m("file.create") }}; then
+        keep_first /root/.ssh/id_rsa
+        keep_first /root/.ssh/id_rsa.pub
+        (umask 077 && mkdir -p /root/.ssh) || cannot_write /root/.ssh
+        run ssh-keygen ssh-keygen -q -t rsa -b 4096 -N '' -C "root@$node" -f /root/.ssh/id_rsa ||
+            cannot_write /root/.ssh/id_rsa
+        changed /root/.ssh/id_rsa {{ m("file.created") }}
+    fi
+}
+
+# want_authorized_keys <<END: root of the other nodes may come in. In a cluster the
+# file is a link to the cluster's own, which pvecm keeps.
+want_authorized_keys() {
+    if [ -L /root/.ssh/authorized_keys ] && is_member; then
+        [ "$phase" = need ] || same {{ m("ssh.cluster_keys") }}
+    else
+        want_block /root/.ssh/authorized_keys keys last
+    fi
+}
+
+# print_keys: this node's public keys, as lines for its table in the description.
+print_keys() {
+    if [ ! -r /root/.ssh/id_rsa.pub ]; then
+        printf '%s\n' {{ m("keys.none", again=v("$script")) }} >&2
+        exit 1
+    fi
+    read -r key_type key_data _ </root/.ssh/id_rsa.pub
+    printf '# [[node]] %s\n' "$node"
+    printf 'ssh_user_key = "%s %s root@%s"\n' "$key_type" "$key_data" "$node"
+    printf 'ssh_host_keys = [\n'
+    for key_file in "$ssh_dir"/ssh_host_*_key.pub; do
+        [ -r "$key_file" ] || continue
+        read -r key_type key_data _ <"$key_file"
+        case $key_type in
+            ssh-rsa | ssh-ed25519 | ecdsa-sha2-nistp*) printf '    "%s %s",\n' "$key_type" "$key_data" ;;
+            *) ;;
+        esac
+    done
+    printf ']\n'
+}
+
+# ssh_to ADDRESS COMMAND...: as root by key alone, never asking.
+ssh_to() {
+    ssh_address=$1
+    shift
+    ssh -n -o BatchMode=yes -o ConnectTimeout=10 "root@$ssh_address" "$@" 8>&- 9>&-
+}
+
+reaches_root() {
+    ssh_to "$1" true 2>/dev/null
+}
+
+# only_keys_wanted: the one run that may go without the others' keys, for it makes
+# the key that "keys" prints.
+only_keys_wanted() {
+    [ "$only" = trust ]
+}
+
+# root_login_as_wanted: sshd's answer, unless admit has it open just now.
+root_login_as_wanted() {
+    found=$(root_login)
+    [ -e "$state_dir/admitted" ] || [ "$found" = "$root_policy" ]
+}
+
+# expect_root_reaches ADDRESS NAME: verify proves the way to every node that is up.
+expect_root_reaches() {
+    [ "$call $phase" = 'verify want' ] || return 0
+    in_quorum
+    case $members in
+        *'"'"$2"'":{'*'"online":1'*) ;;
+        *)
+            point ok {{ m("ssh.other_down", name=v("$2")) }} {{ m("ssh.skip_down") }}
+            return 0
+            ;;
+    esac
+    expect {{ m("ssh.reaches", name=v("$2")) }} 0 {{ m("ssh.reaches_do", address=v("$1")) }} reaches_root "$1"
+}

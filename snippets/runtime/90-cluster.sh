@@ -1,0 +1,226 @@
+# The cluster: what this node and its member know of it, and getting into it.
+
+# look_member: name and members of the cluster that this node is in, if any, from
+# pmxcfs or, while that is down, from corosync's own copy.
+look_member() {
+    [ "${member_looks:-}" != "$looks" ] || return 0
+    member_looks=$looks member_cluster='' member_nodes='' member_file=''
+    if [ -e /etc/pve/corosync.conf ]; then
+        member_file=/etc/pve/corosync.conf
+    elif [ -e /etc/corosync/authkey ] && [ -e /etc/corosync/corosync.conf ]; then
+        member_file=/etc/corosync/corosync.conf
+    else
+        return 0
+    fi
+    member_nodes=$(awk '
+        $1 == "cluster_name:" { cluster = $2 }
+        $1 == "nodelist" { inside = 1 }
+        inside && $1 == "name:" { nodes = nodes " " $2 }
+        END { print (nodes == "" ? "" : cluster) nodes }' "$member_file")
+    member_cluster=${member_nodes%% *}
+}
+
+is_member() {
+    look_member
+    [ -n "$member_cluster" ]
+}
+
+# need_own_cluster: a node that is in a cluster is in this one, under its own name.
+need_own_cluster() {
+    [ "$phase" = need ] || return 0
+    look_member
+    if [ -z "$member_file" ]; then
+        if [ -e /etc/corosync/authkey ]; then
+            need_failed {{ m("cluster.authkey") }} {{ m("cluster.authkey_do") }}
+        else
+            need_met {{ m("cluster.none") }}
+        fi
+    elif [ -z "$member_cluster" ]; then
+        need_failed {{ m("cluster.stub", file=v("$member_file")) }} {{ m("cluster.stub_do") }}
+    elif [ "$member_cluster" != "$cluster" ]; then
+        need_failed {{ m("cluster.other", other=v("$member_cluster"), cluster=v("$cluster")) }} {{ m("cluster.other_do") }}
+    elif ! is_word "$node" "$member_nodes"; then
+        need_failed {{ m("cluster.not_listed", node=v("$node"), cluster=v("$cluster")) }} {{ m("cluster.not_listed_do") }}
+    else
+        need_met {{ m("cluster.member", cluster=v("$cluster")) }}
+    fi
+}
+
+# need_nothing_to_lose: joining throws away what /etc/pve holds on the joining node.
+need_nothing_to_lose() {
+    [ "$phase" = need ] || return 0
+    ! is_member || return 0
+    if find_valuables; then
+        need_failed {{ m("cluster.valuables", found=v("$valuables")) }} {{ m("cluster.valuables_do") }}
+    else
+        need_met {{ m("cluster.nothing_to_lose") }}
+    fi
+}
+
+# need_member_answers ADDRESS NAME: its sshd does, if this node has yet to join.
+need_member_answers() {
+    [ "$phase" = need ] || return 0
+    ! is_member || return 0
+    case $call in
+        apply) ;;
+        *) return 0 ;;
+    esac
+    if [ -n "$(ssh-keyscan -T 5 "$1" 2>/dev/null)" ]; then
+        need_met {{ m("join.answers", member=v("$2")) }}
+    elif [ -z "${holds_wrong:-}" ]; then
+        need_failed {{ m("join.silent", member=v("$2")) }} {{ m("join.silent_do", member=v("$2")) }}
+    fi
+}
+
+# find_valuables: guests, storages, users and rules in /etc/pve, into $valuables.
+find_valuables() {
+    valuables=''
+    for valuable in /etc/pve/nodes/*/qemu-server/*.conf /etc/pve/nodes/*/lxc/*.conf /etc/pve/nodes/*/openvz/*.conf \
+        /etc/pve/firewall/* /etc/pve/ha/*.cfg /etc/pve/jobs.cfg /etc/pve/vzdump.cron; do
+        [ ! -s "$valuable" ] || valuables="$valuables $valuable"
+    done
+    if grep -s -E -e '^[a-z]+:' /etc/pve/storage.cfg | grep -q -v -E -e '^[a-z]+: *local(-lvm|-zfs)?$'; then
+        valuables="$valuables /etc/pve/storage.cfg"
+    fi
+    if grep -s -E -e '^(user|group|role|acl|token|pool):' /etc/pve/user.cfg | grep -q -v -e '^user:root@pam:'; then
+        valuables="$valuables /etc/pve/user.cfg"
+    fi
+    valuables=${valuables# }
+    [ -n "$valuables" ]
+}
+
+# in_quorum: pmxcfs itself says that this node is in the cluster and may write.
+in_quorum() {
+    found=''
+    [ -r /etc/pve/.members ] || { found={{ m("cluster.no_pmxcfs") }}; return 1; }
+    members=$(tr -d ' \t\n' </etc/pve/.members)
+    found=$members
+    case $members in
+        *'"cluster":{"name":"'"$cluster"'"'*'"quorate":1'*) ;;
+        *) return 1 ;;
+    esac
+    case $members in
+        *'"nodename":"'"$node"'"'*'"'"$node"'":{'*) return 0 ;;
+        *) return 1 ;;
+    esac
+}
+
+# create_cluster NAME [OPTION...]: pvecm's exit status and text are no proof: the state is.
+create_cluster() {
+    [ "$phase" = want ] || return 0
+    if is_member; then
+        same {{ m("cluster.member", cluster=v("$cluster")) }}
+        return 0
+    fi
+    differs {{ m("cluster.name", cluster=v("$cluster")) }} {{ m("unit.to_run", command=v("pvecm create $*")) }} || return 0
+    within "$limit_unit" pmxcfs_is_up || stop {{ m("cluster.no_pmxcfs") }} {{ m("unit.run_failed_do", unit="pve-cluster") }}
+    remember_root_login
+    run pvecm pvecm create "$@"
+    forget_looks
+    changed {{ m("cluster.name", cluster=v("$cluster")) }} {{ m("unit.was_run", command=v("pvecm create $*")) }}
+}
+
+pmxcfs_is_up() {
+    [ -L /etc/pve/local ]
+}
+
+# join_cluster ADDRESS MEMBER [OPTION...]: asks the member first, changes after.
+join_cluster() {
+    [ "$phase" = want ] || return 0
+    if is_member; then
+        same {{ m("cluster.member", cluster=v("$cluster")) }}
+        return 0
+    fi
+    join_address=$1 join_member=$2
+    shift 2
+    differs {{ m("cluster.name", cluster=v("$cluster")) }} {{ m("unit.to_run", command=v("pvecm add $join_address $*")) }} || return 0
+    within "$limit_unit" pmxcfs_is_up || stop {{ m("cluster.no_pmxcfs") }} {{ m("unit.run_failed_do", unit="pve-cluster") }}
+    ! find_valuables || stop {{ m("cluster.valuables", found=v("$valuables")) }} {{ m("cluster.valuables_do") }}
+    reaches_root "$join_address" || ask_trust
+    ask_member
+    remember_root_login
+    run pvecm timeout "$limit_join" pvecm add "$join_address" "$@"
+    forget_looks
+    changed {{ m("cluster.name", cluster=v("$cluster")) }} {{ m("unit.was_run", command=v("pvecm add $join_address $*")) }}
+}
+
+# ask_trust: root's public key goes to the member; its password is asked for by ssh
+# itself on the terminal, once.
+ask_trust() {
+    [ "$trust" = password ] || stop {{ m("join.no_trust", member=v("$join_member")) }} {{ m("join.no_trust_do", member=v("$join_member")) }}
+    note {{ m("join.asks", member=v("$join_member")) }}
+    ssh -o ConnectTimeout=10 "root@$join_address" \
+        'umask 077 && mkdir -p .ssh && cat >>.ssh/authorized_keys' </root/.ssh/id_rsa.pub 8>&- 9>&-
+    reaches_root "$join_address" ||
+        stop {{ m("join.no_trust", member=v("$join_member")) }} {{ m("join.password_do", member=v("$join_member"), minutes=v("$open_minutes")) }}
+}
+
+# ask_member: the member is in the right cluster, quorate, with everyone there, of
+# the same PVE series, and its clock agrees; this node is not listed there yet.
+ask_member() {
+    member_said=$(ssh_to "$join_address" 'date +%s; pveversion; tr -d " \t\n" </etc/pve/.members') ||
+        stop {{ m("join.silent", member=v("$join_member")) }} {{ m("join.silent_do", member=v("$join_member")) }}
+    member_clock=${member_said%%"$line_break"*}
+    member_said=${member_said#*"$line_break"}
+    member_version=${member_said%%"$line_break"*}
+    members=${member_said#*"$line_break"}
+    case $members in
+        *'"cluster":{"name":"'"$cluster"'"'*) ;;
+        *) stop {{ m("join.other_cluster", member=v("$join_member"), cluster=v("$cluster")) }} {{ m("join.other_cluster_do", member=v("$join_member")) }} ;;
+    esac
+    case $members in
+        *'"quorate":1'*) ;;
+        *) stop {{ m("join.no_quorum", member=v("$join_member")) }} {{ m("join.no_quorum_do", member=v("$join_member")) }} ;;
+    esac
+    case $members in
+        *'"'"$node"'":{'*) stop {{ m("join.listed", node=v("$node")) }} {{ m("join.listed_do", node=v("$node"), member=v("$join_member")) }} ;;
+        *) ;;
+    esac
+    case $members in
+        *'"online":0'*) stop {{ m("join.offline") }} {{ m("join.offline_do") }} ;;
+        *) ;;
+    esac
+    member_version=${member_version#pve-manager/}
+    own_version=$(pveversion)
+    own_version=${own_version#pve-manager/}
+    [ "${member_version%%.*}" = "${own_version%%.*}" ] ||
+        stop {{ m("join.versions", member=v("$join_member"), theirs=v("${member_version%%/*}"), ours=v("${own_version%%/*}")) }} {{ m("join.versions_do") }}
+    clock_off=$(($(date +%s) - member_clock))
+    [ "${clock_off#-}" -le "$limit_clock" ] ||
+        stop {{ m("join.clock", seconds=v("${clock_off#-}"), member=v("$join_member")) }} {{ m("join.clock_do") }}
+    note {{ m("join.member_fine", member=v("$join_member")) }}
+}
+
+# want_no_stub: the example that the corosync package installs would be taken for a
+# cluster's configuration when pve-cluster starts for the first time.
+want_no_stub() {
+    if [ ! -e /etc/corosync/corosync.conf ]; then
+        [ "$phase" = need ] || same {{ m("stub.none") }}
+    elif is_member || [ -e /etc/corosync/authkey ]; then
+        [ "$phase" = need ] || same {{ m("stub.member") }}
+    elif ! is_stub; then
+        [ "$phase" = want ] || need_failed {{ m("stub.not") }} {{ m("stub.not_do") }}
+    else
+        want_absent /etc/corosync/corosync.conf
+    fi
+}
+
+# is_stub: it lists no nodes, and no line of it differs from what the package has.
+is_stub() {
+    if awk '/^[ \t]*#/ { next } $1 == "nodelist" { found = 1 } END { exit !found }' /etc/corosync/corosync.conf; then
+        return 1
+    fi
+    ! rpm -V --nodeps -f /etc/corosync/corosync.conf 2>/dev/null |
+        grep -q -E -e '^..5.* /etc/corosync/corosync.conf$'
+}
+
+# api_answers ADDRESS: the web interface's version call answers; without a ticket
+# "401" is its answer.
+api_answers() {
+    found=$(printf 'GET /api2/json/version HTTP/1.0\r\n\r\n' |
+        timeout 10 openssl s_client -quiet -connect "$1:8006" 2>/dev/null | awk 'NR == 1 { print $2 }')
+    case $found in
+        200 | 401) return 0 ;;
+        *) return 1 ;;
+    esac
+}

@@ -1,0 +1,63 @@
+#!/bin/sh
+{{ t("head.title", node=node, cluster=cluster, title=title) | comment }}
+#
+{{ usage | comment }}
+#
+{{ t("head.made", version=version) | comment }}
+eol=''
+[ -z "$eol" ] || { printf '%s\n' {{ m("head.crlf") }} >&2; exit 78; } #
+set -u
+
+node={{ node | string }}
+cluster={{ cluster | string }}
+target={{ target | string }}
+{% if is_cluster %}
+trust={{ trust | string }}
+open_minutes={{ open_minutes }}
+ssh_dir={{ ssh_dir | string }}
+sshd_config=$ssh_dir/sshd_config
+sshd_unit={{ ssh_unit | string }}
+{% endif %}
+
+{{ t("head.limits") | comment }}
+{% for name, seconds in limits.items() %}
+limit_{{ name | sh }}={{ seconds }}
+{% endfor %}
+
+{% for step in steps %}
+{{ step.why | comment }}
+{{ step.text }}
+{% endfor %}
+{{ t("head.order") | comment }}
+step_names='{{ step_names | sh }}'
+
+each_step() {
+{% for step in steps %}
+    if step {{ step.name | sh }} {{ step.title_word }}; then step_{{ step.function | sh }}; fi
+{% endfor %}
+}
+{% if is_cluster %}
+
+{{ t("head.other_calls") | comment }}
+other_call() {
+    case $call in
+        keys) print_keys ;;
+{% if admits %}
+        admit) admit ;;
+        close) close_admission ;;
+{% endif %}
+        *) ;;
+    esac
+}
+{% endif %}
+
+{{ t("head.after") | comment }}
+after_apply() {
+{% if admits %}
+    remark {{ m("next.admit", others=joined_by, script=v("$script")) }}
+{% endif %}
+    remark {{ m("next.verify", script=v("$script")) }}
+}
+
+@runtime@
+main "$@"

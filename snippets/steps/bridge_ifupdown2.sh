@@ -1,0 +1,26 @@
+network_state() {
+{% for fact in facts %}
+    holds {{ m(fact.message, **fact["values"]) }} {{ fact.command }}
+{% endfor %}
+}
+
+step_bridge() {
+{% for nic in nics %}
+    need_interface {{ nic.name }} {{ nic.upper }}
+{% endfor %}
+    need_no_stanza_elsewhere {{ name_list }}
+    on_change network
+    want_interfaces /etc/network/interfaces {{ names | string }} {{ kept | string }} {{ text | heredoc }}
+
+    bring_up network_state {{ bridges | string }} ifreload -a
+{% for gateway in gateways %}
+    expect {{ m("net.gateway", gateway=gateway) }} "$limit_network" \
+        {{ m("net.gateway_do") }} \
+        answers {{ gateway }}
+{% endfor %}
+{% for server in nameservers %}
+    expect {{ m("net.nameserver", server=server) }} "$limit_network" \
+        {{ m("net.nameserver_do") }} \
+        uses_nameserver {{ server }}
+{% endfor %}
+}

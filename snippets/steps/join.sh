@@ -1,0 +1,10 @@
+step_join() {
+    need_own_cluster
+    need_nothing_to_lose
+    need_member_answers {{ address }} {{ member }}
+    join_cluster {{ address }} {{ member }}{{ ' ' | sh if options }}{{ options }}
+    expect {{ m("cluster.in_quorum", node=node, cluster=cluster) }} "$limit_quorum" \
+        {{ m("cluster.in_quorum_do") }} \
+        in_quorum
+    want_units present boot {{ boot }}
+}

@@ -1,0 +1,18 @@
+step_names() {
+{% if hosts %}
+    want_hosts {{ names | string }} {{ text | heredoc }}
+{% endif %}
+{% for node in nodes %}
+{% if node.address %}
+    expect {{ m("names.forward", name=node.name, address=node.address) }} 5 \
+        {{ m("names.forward_do", name=node.name) }} \
+        resolves {{ node.name }} {{ node.address }}
+    expect {{ m("names.back", name=node.fqdn, address=node.address) }} 5 \
+        {{ m("names.back_do") }} \
+        resolves_back {{ node.address }} {{ node.fqdn }} {{ node.name }}
+{% endif %}
+{% endfor %}
+    expect {{ m("names.own", name=own) }} 5 \
+        {{ m("names.own_do", name=own) }} \
+        resolves_to_own {{ own }}
+}

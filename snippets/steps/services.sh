@@ -1,0 +1,4 @@
+step_services() {
+    want_units present run {{ before }}
+    want_units required run {{ cluster }}
+}

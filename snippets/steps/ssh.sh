@@ -1,0 +1,19 @@
+step_ssh() {
+{% if environment %}
+    on_change {{ unit }}
+    check_with=sshd_accepts
+    want_block {{ sshd_config }} environment first {{ "AcceptEnv LC_PVE_TICKET\n" | heredoc }}
+    check_with=''
+    settle {{ unit }} systemctl reload-or-restart {{ unit }}
+    on_change ''
+    want_block {{ ssh_config }} environment first {{ "SendEnv LC_PVE_TICKET\n" | heredoc }}
+{% endif %}
+    expect {{ m("ssh.accepts") }} 5 \
+        {{ m("ssh.accepts_do") }} \
+        accepts_env LC_PVE_TICKET
+{% for other in others %}
+    expect {{ m("ssh.sends", name=other.name) }} 0 \
+        {{ m("ssh.sends_do") }} \
+        sends_env LC_PVE_TICKET {{ other.address }}
+{% endfor %}
+}

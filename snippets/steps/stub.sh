@@ -1,0 +1,3 @@
+step_stub() {
+    want_no_stub
+}
