@@ -139,7 +139,9 @@ def interfaces_file(view: View, node: NodeView) -> list[str]:
 def _stanza(view: View, interface: Interface) -> list[str]:
     """The stanzas of one interface."""
     method = "@method@" if interface.keep else "static" if interface.address else "manual"
-    lines = [f"auto {interface.name}", f"iface {interface.name} inet {method}"]
+    # As PVE itself writes it: a NIC without address is brought up by what stands on it.
+    lines = [] if interface.kind == "nic" and method == "manual" else [f"auto {interface.name}"]
+    lines.append(f"iface {interface.name} inet {method}")
     if interface.keep:
         lines.append("@options@")
     elif interface.address:
@@ -150,10 +152,7 @@ def _stanza(view: View, interface: Interface) -> list[str]:
     if interface.mtu:
         lines.append(f"\tmtu {interface.mtu}")
     if interface.main:
-        for line in resolver(view):
-            name, _, value = line.partition(" ")
-            lines.append(f"\tdns-{name}s {value}" if name == "nameserver" else f"\tdns-{name} {value}")
-        lines = _join_nameservers(lines)
+        lines += _name_servers(view)
     if interface.address6:
         lines += ["", f"iface {interface.name} inet6 static", f"\taddress {interface.address6}"]
         if interface.gateway6:
@@ -161,11 +160,13 @@ def _stanza(view: View, interface: Interface) -> list[str]:
     return lines
 
 
-def _join_nameservers(lines: list[str]) -> list[str]:
-    """ifupdown2 takes one dns-nameservers line."""
-    servers = [line.split(" ", 1)[1] for line in lines if line.startswith("\tdns-nameservers ")]
-    others = [line for line in lines if not line.startswith("\tdns-nameservers ")]
-    return others + (["\tdns-nameservers " + " ".join(servers)] if servers else [])
+def _name_servers(view: View) -> list[str]:
+    """Name servers as resolvconf's hook of ifupdown2 takes them: one line of all."""
+    lines = resolver(view)
+    if not lines:
+        return ["@dns@"]
+    servers = [line.split(" ", 1)[1] for line in lines[1:]]
+    return ["\tdns-nameservers " + " ".join(servers), "\tdns-" + lines[0]]
 
 
 def _link_options(interface: Interface) -> list[str]:

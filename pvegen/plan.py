@@ -170,7 +170,7 @@ def _interfaces(view: View, node: NodeView) -> dict[str, Any]:
         "text": "\n".join(network.interfaces_file(view, node)) + "\n",
         "names": " ".join(i.name for i in node.interfaces),
         "name_list": [i.name for i in node.interfaces],
-        "kept": " ".join((main.name, *main.lowers)) if main.keep else "",
+        "kept": " ".join((main.name, *main.lowers)),
     }
 
 

@@ -146,6 +146,10 @@ refuse() {
 stop() {
     point 'not ok' "$1"
     [ -z "${2:-}" ] || detail help "$2"
+    end_part_way "$1"
+}
+
+end_part_way() {
     step_close
     bail {{ m("end.stopped", step=v("$step"), why=v("$1")) }}
     remark {{ m("end.stopped_next", again=v("$script")) }}
@@ -185,5 +189,5 @@ open_log() {
     fi
     exec 8>>"/var/log/pvegen/$cluster.log"
     log=yes
-    printf '# %s %s %s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$node" "$call" >&8
+    printf '# %s %s %s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$node" "$call${overwrite:+ --overwrite}" >&8
 }

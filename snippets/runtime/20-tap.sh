@@ -84,16 +84,22 @@ point() {
     fi
 }
 
-# detail KEY TEXT: more on the point before, as its YAML block.
+# detail KEY TEXT [KEY TEXT]: more on the point before, as its YAML block; a key
+# without text is left out.
 detail() {
-    if [ -n "$quiet" ]; then
-        out "#   $1: $2"
-    else
-        out '      ---'
-        out "      $1: |"
-        printf '%s\n' "$2" | indent '        '
-        out '      ...'
-    fi
+    [ -n "$quiet" ] || out '      ---'
+    while [ "$#" -gt 0 ]; do
+        if [ -z "$2" ]; then
+            :
+        elif [ -n "$quiet" ]; then
+            printf '%s\n' "$2" | indent "#   $1: "
+        else
+            out "      $1: |"
+            printf '%s\n' "$2" | indent '        '
+        fi
+        shift 2
+    done
+    [ -n "$quiet" ] || out '      ...'
 }
 
 # Lines of standard input, each behind the text given.
@@ -139,7 +145,7 @@ changed() {
 run() {
     run_what=$1
     shift
-    note "+ $*"
+    note "+ $(as_typed "$@")"
     # The status comes back through descriptor 3, past the pipe.
     {
         run_status=$({
@@ -151,6 +157,18 @@ run() {
     } 4>&1
     [ "$run_status" -eq 0 ] || note {{ m("run.status", what=v("$run_what"), status=v("$run_status")) }}
     return "$run_status"
+}
+
+# as_typed WORD...: a command as one would type it.
+as_typed() {
+    typed=''
+    for typed_word in "$@"; do
+        case $typed_word in
+            '' | *[!A-Za-z0-9_./:@%+,=-]*) typed="$typed '$typed_word'" ;;
+            *) typed="$typed $typed_word" ;;
+        esac
+    done
+    printf '%s\n' "${typed# }"
 }
 
 # within SECONDS COMMAND...: until the command succeeds, a look each second.
@@ -177,12 +195,8 @@ expect() {
         point ok "$expect_what"
         return 0
     fi
-    if [ "$call" = apply ]; then
-        point 'not ok' "$expect_what"
-        [ -z "$found" ] || detail found "$found"
-        stop {{ m("expect.failed", what=v("$expect_what"), seconds=v("$expect_within")) }} "$expect_hint"
-    fi
     point 'not ok' "$expect_what"
-    detail help "${found:+$found
-}$expect_hint"
+    detail found "$found" help "$expect_hint"
+    [ "$call" != apply ] ||
+        end_part_way {{ m("expect.failed", what=v("$expect_what"), seconds=v("$expect_within")) }}
 }

@@ -99,7 +99,9 @@ unit_boots() {
 
 # An alias is enabled by the unit that it stands for.
 enable_unit() {
-    differs "$unit" {{ m("unit.enable") }} || return 1
+    unit_how={{ m("unit.enable") }}
+    if [ "$units_what" = run ] && [ "$unit_refuses" = no ] && ! unit_runs; then unit_how={{ m("unit.enable_start") }}; fi
+    differs "$unit" "$unit_how" || return 1
     keep_unit
     systemctl enable "$unit_id" >/dev/null 2>&1 ||
         stop {{ m("unit.enable_failed", unit=v("$unit")) }} {{ m("unit.run_failed_do", unit=v("$unit_id")) }}

@@ -2,7 +2,8 @@
 # same interfaces, all others kept.
 
 # want_interfaces PATH NAMES KEPT <<END: NAMES are the interfaces that the lines
-# are for; KEPT is the bridge, then its port, whose address is taken over, or ''.
+# are for; KEPT is the bridge, then its port: what they have had is taken over where
+# the lines say @method@, @options@ or @dns@.
 want_interfaces() {
     want_edited "$1" interfaces_filter "$2" "$3"
 }
@@ -14,7 +15,7 @@ interfaces_filter() {
             for (i = 1; i <= count; i++) ours[name[i]] = 1
             split(kept, keep, " ")
         }
-        part == "want" { want[++wanted] = $0; next }
+        part == "want" { want[++wanted] = $0; if ($0 == "@options@") takes_over = 1; next }
         { have = have $0 "\n" }
         $0 == "# BEGIN " tag || $0 == "# END " tag { next }
         # A line that ends in a backslash goes on in the next one.
@@ -47,6 +48,12 @@ interfaces_filter() {
             if (text ~ /^source/ && !split_at) split_at = lines + 1
             line_of[++lines] = text
         }
+        # The name servers that a stanza has had, for they are not stated.
+        function nameservers(which,    i, n, part_of, out) {
+            n = split(option[which], part_of, "\n")
+            for (i = 1; i < n; i++) if (part_of[i] ~ /^[ \t]*dns-/) out = out part_of[i] "\n"
+            return out
+        }
         function carries(which) { return method[which] == "dhcp" || option[which] ~ /(^|\n)[ \t]*address/ }
         function block(    from, out, i, n, part_of) {
             out = "# BEGIN " tag "\n"
@@ -54,7 +61,9 @@ interfaces_filter() {
             for (i = 1; i <= wanted; i++) {
                 if (want[i] == "@options@") {
                     n = split(option[from], part_of, "\n")
-                    for (j = 1; j < n; j++) if (part_of[j] !~ /^[ \t]*(bridge|bond|mtu|hwaddress)/) out = out part_of[j] "\n"
+                    for (j = 1; j < n; j++) if (part_of[j] !~ /^[ \t]*(bridge|bond|mtu|hwaddress|dns-)/) out = out part_of[j] "\n"
+                } else if (want[i] == "@dns@") {
+                    out = out nameservers(keep[1]) nameservers(keep[2])
                 } else {
                     sub(/@method@/, method[from], want[i])
                     out = out want[i] "\n"
@@ -63,7 +72,7 @@ interfaces_filter() {
             return out "# END " tag "\n"
         }
         END {
-            if (kept != "" && !carries(keep[1]) && !carries(keep[2])) exit 4
+            if (takes_over && !carries(keep[1]) && !carries(keep[2])) exit 4
             if (!loopback) made = "auto lo\niface lo inet loopback\n\n"
             while (lines && line_of[lines] == "" && !split_at) lines--
             for (i = 1; i <= lines; i++) {

@@ -72,7 +72,7 @@ remember_root_login() {
 want_root_login() {
     root_policy=$1
     if [ "$1" = keep ]; then
-        root_policy=yes
+        root_policy=''
         [ ! -r "$state_dir/root-login" ] || read -r root_policy <"$state_dir/root-login"
     fi
     if [ -e "$state_dir/admitted" ]; then
@@ -82,7 +82,7 @@ want_root_login() {
     root_word=$root_policy
     [ "$root_policy" != prohibit-password ] || root_word=$3
     case "$1 $root_policy" in
-        'keep yes') [ "$phase" = need ] || same {{ m("ssh.root_kept") }} ;;
+        'keep ' | 'keep yes') [ "$phase" = need ] || same {{ m("ssh.root_kept") }} ;;
         *)
             # Indented, for pvecm replaces lines that begin with PermitRootLogin;
             # first in the file, for sshd takes the first value that it meets.
@@ -161,7 +161,7 @@ only_keys_wanted() {
 # root_login_as_wanted: sshd's answer, unless admit has it open just now.
 root_login_as_wanted() {
     found=$(root_login)
-    [ -e "$state_dir/admitted" ] || [ "$found" = "$root_policy" ]
+    [ -z "$root_policy" ] || [ -e "$state_dir/admitted" ] || [ "$found" = "$root_policy" ]
 }
 
 # expect_root_reaches ADDRESS NAME: verify proves the way to every node that is up.

@@ -57,18 +57,20 @@ need_nothing_to_lose() {
     fi
 }
 
-# need_member_answers ADDRESS NAME: its sshd does, if this node has yet to join.
-need_member_answers() {
-    [ "$phase" = need ] || return 0
-    ! is_member || return 0
-    case $call in
-        apply) ;;
-        *) return 0 ;;
-    esac
-    if [ -n "$(ssh-keyscan -T 5 "$1" 2>/dev/null)" ]; then
-        need_met {{ m("join.answers", member=v("$2")) }}
-    elif [ -z "${holds_wrong:-}" ]; then
+# need_member ADDRESS NAME: before a join, the member answers and, where root gets
+# in by key already, is fit to be joined. While the network here is yet to be
+# brought up it cannot be asked; the join itself asks again.
+need_member() {
+    [ "$call $phase" = 'apply need' ] || return 0
+    if is_member || [ -n "${holds_wrong:-}" ]; then return 0; fi
+    if [ -z "$(ssh-keyscan -T 5 "$1" 2>/dev/null)" ]; then
         need_failed {{ m("join.silent", member=v("$2")) }} {{ m("join.silent_do", member=v("$2")) }}
+    elif ! reaches_root "$1"; then
+        need_met {{ m("join.answers", member=v("$2")) }}
+    elif member_is_fit "$1" "$2"; then
+        need_met {{ m("join.member_fine", member=v("$2")) }}
+    else
+        need_failed "$wrong" "$wrong_do"
     fi
 }
 
@@ -96,11 +98,7 @@ in_quorum() {
     members=$(tr -d ' \t\n' </etc/pve/.members)
     found=$members
     case $members in
-        *'"cluster":{"name":"'"$cluster"'"'*'"quorate":1'*) ;;
-        *) return 1 ;;
-    esac
-    case $members in
-        *'"nodename":"'"$node"'"'*'"'"$node"'":{'*) return 0 ;;
+        *'"nodename":"'"$node"'"'*'"cluster":{"name":"'"$cluster"'"'*'"quorate":1'*'"'"$node"'":{'*) return 0 ;;
         *) return 1 ;;
     esac
 }
@@ -137,7 +135,8 @@ join_cluster() {
     within "$limit_unit" pmxcfs_is_up || stop {{ m("cluster.no_pmxcfs") }} {{ m("unit.run_failed_do", unit="pve-cluster") }}
     ! find_valuables || stop {{ m("cluster.valuables", found=v("$valuables")) }} {{ m("cluster.valuables_do") }}
     reaches_root "$join_address" || ask_trust
-    ask_member
+    member_is_fit "$join_address" "$join_member" || stop "$wrong" "$wrong_do"
+    note {{ m("join.member_fine", member=v("$join_member")) }}
     remember_root_login
     run pvecm timeout "$limit_join" pvecm add "$join_address" "$@"
     forget_looks
@@ -155,40 +154,49 @@ ask_trust() {
         stop {{ m("join.no_trust", member=v("$join_member")) }} {{ m("join.password_do", member=v("$join_member"), minutes=v("$open_minutes")) }}
 }
 
-# ask_member: the member is in the right cluster, quorate, with everyone there, of
-# the same PVE series, and its clock agrees; this node is not listed there yet.
-ask_member() {
-    member_said=$(ssh_to "$join_address" 'date +%s; pveversion; tr -d " \t\n" </etc/pve/.members') ||
-        stop {{ m("join.silent", member=v("$join_member")) }} {{ m("join.silent_do", member=v("$join_member")) }}
-    member_clock=${member_said%%"$line_break"*}
+# member_is_fit ADDRESS NAME: the member is in the right cluster, quorate, with all
+# its nodes there, of the same PVE series, its clock agrees, and this node is not
+# listed there yet. What is not so goes into $wrong, what to do into $wrong_do.
+member_is_fit() {
+    wrong={{ m("join.silent", member=v("$2")) }} wrong_do={{ m("join.silent_do", member=v("$2")) }}
+    member_said=$(ssh_to "$1" 'date +%s; pveversion; tr -d " \t\n" </etc/pve/.members' 2>/dev/null) || return 1
+    clock_off=$(date +%s)
+    clock_off=$((clock_off - ${member_said%%"$line_break"*}))
     member_said=${member_said#*"$line_break"}
     member_version=${member_said%%"$line_break"*}
-    members=${member_said#*"$line_break"}
-    case $members in
-        *'"cluster":{"name":"'"$cluster"'"'*) ;;
-        *) stop {{ m("join.other_cluster", member=v("$join_member"), cluster=v("$cluster")) }} {{ m("join.other_cluster_do", member=v("$join_member")) }} ;;
-    esac
-    case $members in
-        *'"quorate":1'*) ;;
-        *) stop {{ m("join.no_quorum", member=v("$join_member")) }} {{ m("join.no_quorum_do", member=v("$join_member")) }} ;;
-    esac
-    case $members in
-        *'"'"$node"'":{'*) stop {{ m("join.listed", node=v("$node")) }} {{ m("join.listed_do", node=v("$node"), member=v("$join_member")) }} ;;
-        *) ;;
-    esac
-    case $members in
-        *'"online":0'*) stop {{ m("join.offline") }} {{ m("join.offline_do") }} ;;
-        *) ;;
-    esac
     member_version=${member_version#pve-manager/}
+    members=${member_said#*"$line_break"}
+    wrong='' wrong_do=''
     own_version=$(pveversion)
     own_version=${own_version#pve-manager/}
-    [ "${member_version%%.*}" = "${own_version%%.*}" ] ||
-        stop {{ m("join.versions", member=v("$join_member"), theirs=v("${member_version%%/*}"), ours=v("${own_version%%/*}")) }} {{ m("join.versions_do") }}
-    clock_off=$(($(date +%s) - member_clock))
-    [ "${clock_off#-}" -le "$limit_clock" ] ||
-        stop {{ m("join.clock", seconds=v("${clock_off#-}"), member=v("$join_member")) }} {{ m("join.clock_do") }}
-    note {{ m("join.member_fine", member=v("$join_member")) }}
+    if ! says_of_members '"cluster":{"name":"'"$cluster"'"'; then
+        wrong={{ m("join.other_cluster", member=v("$2"), cluster=v("$cluster")) }}
+        wrong_do={{ m("join.other_cluster_do", member=v("$2")) }}
+    elif ! says_of_members '"quorate":1'; then
+        wrong={{ m("join.no_quorum", member=v("$2")) }}
+        wrong_do={{ m("join.no_quorum_do", member=v("$2")) }}
+    elif says_of_members '"'"$node"'":{'; then
+        wrong={{ m("join.listed", node=v("$node")) }}
+        wrong_do={{ m("join.listed_do", node=v("$node"), member=v("$2")) }}
+    elif says_of_members '"online":0'; then
+        wrong={{ m("join.offline") }}
+        wrong_do={{ m("join.offline_do") }}
+    elif [ "${member_version%%.*}" != "${own_version%%.*}" ]; then
+        wrong={{ m("join.versions", member=v("$2"), theirs=v("${member_version%%/*}"), ours=v("${own_version%%/*}")) }}
+        wrong_do={{ m("join.versions_do") }}
+    elif [ "${clock_off#-}" -gt "$limit_clock" ]; then
+        wrong={{ m("join.clock", seconds=v("${clock_off#-}"), member=v("$2")) }}
+        wrong_do={{ m("join.clock_do") }}
+    fi
+    [ -z "$wrong" ]
+}
+
+# says_of_members TEXT: what .members says (in $members) has this in it.
+says_of_members() {
+    case $members in
+        *"$1"*) return 0 ;;
+        *) return 1 ;;
+    esac
 }
 
 # want_no_stub: the example that the corosync package installs would be taken for a

@@ -1,7 +1,7 @@
 step_join() {
     need_own_cluster
     need_nothing_to_lose
-    need_member_answers {{ address }} {{ member }}
+    need_member {{ address }} {{ member }}
     join_cluster {{ address }} {{ member }}{{ ' ' | sh if options }}{{ options }}
     expect {{ m("cluster.in_quorum", node=node, cluster=cluster) }} "$limit_quorum" \
         {{ m("cluster.in_quorum_do") }} \
