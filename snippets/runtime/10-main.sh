@@ -169,7 +169,8 @@ take_lock() {
     mkdir -p /run/lock || refuse {{ m("lock.failed") }}
     if command -v flock >/dev/null 2>&1; then
         exec 9>>/run/lock/pvegen.lock
-        flock -n 9 || refuse {{ m("lock.held") }}
+        # ksh and mksh hand a descriptor on only where it is named.
+        flock -n 9 9>&9 || refuse {{ m("lock.held") }}
         return 0
     fi
     lock_owner=''

@@ -93,7 +93,7 @@ find_valuables() {
 
 # in_quorum: pmxcfs itself says that this node is in the cluster and may write.
 in_quorum() {
-    found=''
+    found='' members=''
     [ -r /etc/pve/.members ] || { found={{ m("cluster.no_pmxcfs") }}; return 1; }
     members=$(tr -d ' \t\n' </etc/pve/.members)
     found=$members
