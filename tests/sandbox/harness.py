@@ -1,0 +1,439 @@
+"""Sandbox: one node, in which a script runs as root and can break nothing but itself."""
+
+import dataclasses
+import hashlib
+import os
+import select
+import shlex
+import signal
+import stat
+import subprocess
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import ClassVar
+
+from . import keys, network
+from .holder import Holder
+from .inroot import Root
+from .shells import shell_command
+from .switch import Switch
+from .systems import HERE, hidden, load_system, unit_file, write_layer
+from .terminal import run_on_terminal
+from .trees import Entry, Tree, read_tree
+
+# Without these a node waits 10 s for a name server that does not answer.
+_ENVIRONMENT = {"RES_OPTIONS": "timeout:1 attempts:1"}
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_DISK = """
+mount -t tmpfs -o mode=755,size="$2" node-disk "$1" &&
+mkdir "$1/layer" "$1/upper" "$1/work" "$1/root" "$1/standin" && chmod 755 "$1"/* && echo ready && exec cat >/dev/null
+"""
+_BOOT = (HERE / "boot.sh").read_text()
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """What a command left: its exit status (128 + N after signal N) and what it wrote."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+    def check(self) -> "Result":
+        """Itself where the status is 0, else an AssertionError with all that was written."""
+        assert self.status == 0, f"exit status {self.status}\n--- stdout\n{self.stdout}--- stderr\n{self.stderr}"
+        return self
+
+
+class Sandbox:
+    """One node: its own root file system, processes, network, host name, and the stand-ins of its system.
+
+    system: a folder of systems/ ("alt-p8", "alt-p11").
+    nics: {name: addresses with prefix length}; the first NIC's are written into the system's own network
+        configuration and brought up by it at boot. An empty list is a NIC without configuration.
+    switch: what the NICs are plugged into; without one the node gets a switch of its own, which answers on GATEWAY.
+    gateway: the default route of the configuration; None writes none.
+    root_password: what root's password is; None locks it. sh: what /bin/sh is, by a name of SHELLS or a path.
+    settings: {name: text} for the stand-ins, see tests/standins/README.md. files: {path: text} laid over the system's.
+    disk: the size of the file system, as tmpfs has it. held: enabled units that the first boot leaves stopped, for
+        tests that have no use for them (alt-p11's pve-cluster and pveproxy take 0.3 s).
+    start: whether to boot at once with the enabled units. real_network: whether ifupdown2 itself sets up the network
+        at the first boot as well, instead of the sandbox doing the same in less time.
+    """
+
+    def __init__(
+        self,
+        system: str = "alt-p8",
+        hostname: str = "pve1",
+        nics: Mapping[str, Sequence[str]] | None = None,
+        *,
+        switch: Switch | None = None,
+        gateway: str | None = "10.0.0.1",
+        root_password: str | None = None,
+        sh: str | None = None,
+        settings: Mapping[str, str] | None = None,
+        files: Mapping[str, str | bytes] | None = None,
+        disk: str = "1g",
+        held: Sequence[str] = (),
+        start: bool = True,
+        real_network: bool = False,
+    ) -> None:
+        self.system = load_system(system)
+        self.hostname = hostname
+        self.nics = {name: list(addresses) for name, addresses in (nics or {"eth0": ["10.0.0.251/24"]}).items()}
+        self.gateway = gateway
+        self._own_switch = switch is None
+        self.switch = switch or Switch(*([f"{gateway}/24"] if gateway else []))
+        self._password = root_password
+        self._sh = shell_path(sh) if sh else self.system.sh
+        self._settings = {**self.system.settings, **(settings or {})}
+        self._files = files or {}
+        self._size = disk
+        self._held = held
+        self._first_boot = True
+        self._real_network = real_network
+        self._interfaces_file = "/etc/network/interfaces"
+        self._start = start
+        self._disk: Holder | None = None
+        self._node: Holder | None = None
+        self._key: keys.HostKeys | None = None
+        self.pid = 0
+        self.root: Root
+        self._disk_root: Root
+
+    def __enter__(self) -> "Sandbox":
+        try:
+            self.open()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, _t: type[BaseException] | None, _v: BaseException | None, _b: TracebackType | None) -> None:
+        self.close()
+
+    # Life -------------------------------------------------------------------------------------------------------
+
+    def open(self) -> None:
+        """Makes the disk with a fresh installation on it and, unless told not to, boots."""
+        if self._own_switch:
+            self.switch.open()
+        self._box = box_directory()
+        self._disk = Holder(
+            ["unshare", "--mount", "--propagation", "private", "dash", "-c", _DISK, "disk", self._box, self._size]
+        )
+        self._disk_path = f"/proc/{self._disk.pid}/root{self._box}"
+        self._disk_root = Root(self._disk_path)
+        extra = self._extra_files()
+        if self._boots_ready_made():
+            extra |= self._network_state()
+        write_layer(f"{self._disk_path}/layer", self.system, extra, sh=self._sh)
+        self._write_standin_data()
+        if self._start:
+            self.boot()
+
+    def close(self) -> None:
+        """Ends the node, its processes, its namespaces and its disk."""
+        self.power_off()
+        if self._disk is not None:
+            self._disk_root.close()
+            self._disk.close()
+            self._disk = None
+        if self._key is not None:
+            self._key.give_back()
+            self._key = None
+        if self._own_switch:
+            self.switch.close()
+
+    def boot(self) -> None:
+        """Starts the node: an empty /run, a fresh network, then the enabled units in their order."""
+        assert self._disk is not None and self._node is None
+        words = ["nsenter", "-t", str(self._disk.pid), "-m", "--", "unshare", "-m", "-p", "-n", "-u", "-i", "--fork"]
+        words += ["--kill-child", "--propagation", "private", "dash", "-c", _BOOT, "boot", self._box, self.hostname]
+        self._node = Holder(words)
+        self.pid = self._node.child()
+        self.root = Root(f"/proc/{self.pid}/root")
+        self.switch.plug(self.hostname, self.pid, list(self.nics))
+        if self._first_boot and self._boots_ready_made():
+            self._network_ready_made()
+        self._first_boot = False
+        self.run(["/usr/lib/standin/boot"], timeout=120).check()
+
+    def power_off(self) -> None:
+        """Ends every process of the node at once; the disk stays."""
+        if self._node is not None:
+            self.root.close()
+            os.kill(self.pid, signal.SIGKILL)
+            self._node.close()
+            self._node = None
+            self.switch.unplug(self.hostname)
+
+    def power_cut(self) -> None:
+        """Kills the node without a word to any unit, and boots it."""
+        self.power_off()
+        self.boot()
+
+    def reboot(self) -> None:
+        """Stops the units in order, ends the node, and boots it."""
+        self.run(["/usr/lib/standin/shutdown"], timeout=120)
+        self.power_off()
+        self.boot()
+
+    # Commands ---------------------------------------------------------------------------------------------------
+
+    def run(
+        self,
+        command: str | Sequence[str],
+        *,
+        shell: str = "dash",
+        stdin: str | bytes | None = None,
+        env: Mapping[str, str] | None = None,
+        timeout: float = 60,
+        cwd: str = "/",
+        user: str | None = None,
+        tty: bool = False,
+        answers: Mapping[str, str] | None = None,
+    ) -> Result:
+        """Runs an argv, or a script text in SHELL, inside the node, as root in a bare environment.
+
+        Returns when that process ends; what it left in the background lives on. stdin None is /dev/null; with tty
+        the command has a terminal, to which stdin is typed line by line as somebody reads, or, with answers
+        {part of a prompt: line}, each line when it is asked for. A user is a name of the node's /etc/passwd.
+        Raises subprocess.TimeoutExpired after TIMEOUT seconds, everything in the command's session killed.
+        """
+        words = [*shell_command(shell), "-c", command] if isinstance(command, str) else list(command)
+        full = {"PATH": PATH, "HOME": "/root", "LANG": "C", "LOGNAME": "root", "USER": "root", **_ENVIRONMENT}
+        full |= env or {}
+        prefix = ["nsenter", "-t", str(self.pid), "-m", "-u", "-i", "-n", "-p"]
+        if cwd != "/":
+            prefix += ["env", "-C", cwd]
+        if user is not None:
+            entry = next(line for line in self.read("/etc/passwd").splitlines() if line.startswith(f"{user}:"))
+            uid, gid = entry.split(":")[2:4]
+            prefix += ["setpriv", f"--reuid={uid}", f"--regid={gid}", "--clear-groups"]
+        data = stdin.encode() if isinstance(stdin, str) else stdin
+        if tty or answers is not None:
+            return Result(*run_on_terminal([*prefix, *words], full, data or b"", timeout, self.pid, answers))
+        return _run([*prefix, *words], full, data, timeout)
+
+    def run_file(self, path: str, *arguments: str, shell: str = "dash", **options: object) -> Result:
+        """Runs the script at PATH in the node by SHELL, as `sh PATH ARGUMENTS` does; OPTIONS are those of run."""
+        return self.run([*shell_command(shell), path, *arguments], **options)  # type: ignore[arg-type]
+
+    # Files ------------------------------------------------------------------------------------------------------
+
+    def put(self, path: str, content: str | bytes, mode: int | None = None) -> None:
+        """Writes a file in the node, through links; makes the directories above it."""
+        self.root.write(path, content.encode() if isinstance(content, str) else content, mode)
+
+    def read(self, path: str) -> str:
+        """The text of a file in the node."""
+        return self.root.read(path).decode(errors="backslashreplace")
+
+    def exists(self, path: str) -> bool:
+        """Whether anything stands at PATH, a dangling link included."""
+        return self.root.lstat(path) is not None
+
+    def remove(self, path: str) -> None:
+        """Removes a file, a link, or a directory with all in it; nothing there is no error."""
+        self.root.remove(path)
+
+    def tree(self, *roots: str, skip: Sequence[str] = ()) -> Tree:
+        """What stands below ROOTS in the running node."""
+        return read_tree(self.root, roots, skip)
+
+    def changes(self) -> Tree:
+        """All that is on the disk otherwise than freshly installed; kind "gone" is what was removed.
+
+        A directory in which only something else changed is not in it. The stand-ins' own data (/var/lib/standin)
+        and what is in memory (/run, /dev, /etc/pve) are not on the disk.
+        """
+        found = {path.removeprefix("/upper"): entry for path, entry in read_tree(self._disk_root, ["/upper"]).items()}
+        found.pop("")
+        return {path: entry for path, entry in found.items() if not self._as_installed(path, entry)}
+
+    def _as_installed(self, path: str, entry: Entry) -> bool:
+        """Whether a directory is as the fresh installation has it."""
+        if entry.kind != "directory":
+            return False
+        before = self._disk_root.lstat(f"/layer{path}")
+        if before is None and not hidden(path, self.system) and os.path.isdir(path):
+            before = os.lstat(path)
+        return before is not None and (stat.S_IMODE(before.st_mode), before.st_uid, before.st_gid) == (
+            entry.mode,
+            entry.uid,
+            entry.gid,
+        )
+
+    # What the stand-ins were asked and told -----------------------------------------------------------------------
+
+    def calls(self, program: str | None = None) -> list[list[str]]:
+        """The command lines that stand-ins got since the last `forget_calls`, in order; of PROGRAM alone if named."""
+        try:
+            lines = self._disk_root.read("/standin/calls").decode().splitlines()
+        except FileNotFoundError:
+            return []
+        found = [shlex.split(line) for line in lines]
+        return [words for words in found if program is None or words[0] == program]
+
+    def forget_calls(self) -> None:
+        self._disk_root.remove("/standin/calls")
+
+    def setting(self, name: str, text: str | None) -> None:
+        """Tells the stand-ins something (tests/standins/README.md lists the names); None takes it back."""
+        if text is None:
+            self._disk_root.remove(f"/standin/settings/{name}")
+        else:
+            self._disk_root.write(f"/standin/settings/{name}", text.encode())
+
+    def set_unit(self, name: str, **keys: str) -> None:
+        """Makes a unit, or changes one of the system's: KEYS are keys of its unit file (ExecStart="false", ...)."""
+        own = {key: value for key, value in self.system.units.get(name, {}).items() if key[0].isupper()}
+        self.put(f"/usr/lib/systemd/system/{name}.service", unit_file(name, {**own, **keys}))
+
+    def fail(self, name: str, *, on: bool = True) -> None:
+        """Switches an injected failure on or off (tests/standins/README.md lists the names)."""
+        if on:
+            self._disk_root.write(f"/standin/fail/{name}", b"")
+        else:
+            self._disk_root.remove(f"/standin/fail/{name}")
+
+    def fill_disk(self, free: int = 0) -> None:
+        """Leaves FREE bytes (a multiple of 4096) on the disk: what is written beyond is ENOSPC."""
+        used = os.statvfs(self._disk_path)
+        size = (used.f_blocks - used.f_bfree) * used.f_frsize + free
+        self._remount(f"remount,size={size}")
+
+    def empty_disk(self) -> None:
+        """Undoes fill_disk."""
+        self._remount(f"remount,size={self._size}")
+
+    def _remount(self, options: str) -> None:
+        assert self._disk is not None
+        words = ["nsenter", "-t", str(self._disk.pid), "-m", "mount", "-o", options, self._box]
+        subprocess.run(words, check=True, capture_output=True)
+
+    # A first boot with ifupdown2, which takes half a second, is shown once to each configuration ---------------------
+
+    _network_states: ClassVar[dict[str, dict[str, tuple[bytes, int]]]] = {}
+
+    def _boots_ready_made(self) -> bool:
+        own = self._interfaces_file in self._files or self._real_network
+        return self.system.network == "ifupdown2" and not own
+
+    def _network_state(self) -> dict[str, tuple[bytes, int]]:
+        """The files that a real boot with this configuration leaves on the disk, as {path: (content, mode)}."""
+        text = network.files(self)[self._interfaces_file]
+        if text not in self._network_states:
+            others = [name for name in self.system.units if name != "networking"]
+            first = Sandbox(self.system.name, nics=self.nics, gateway=self.gateway, held=others, real_network=True)
+            with first:
+                found = {
+                    path: (entry.content, entry.mode)
+                    for path, entry in first.changes().items()
+                    if isinstance(entry.content, bytes)
+                }
+            self._network_states[text] = found
+        return self._network_states[text]
+
+    def _network_ready_made(self) -> None:
+        """Sets up the interfaces as ifupdown2 does; the networking unit then has nothing to do."""
+        self.run(network.booted_script(self)).check()
+        self.root.write("/run/network/ifstatelock", b"")
+        self.root.write("/run/standin/network-is-up", b"")
+        if self.gateway:
+            servers = f"search localdomain\nnameserver {self.gateway}\n"
+            self.root.write("/run/resolvconf/interfaces/vmbr0", servers.encode())
+
+    # Making -----------------------------------------------------------------------------------------------------
+
+    def _extra_files(self) -> dict[str, tuple[bytes, int]]:
+        """The files that depend on what this node was asked to be."""
+        self._key = keys.take()
+        extra = {
+            "/etc/hostname": (f"{self.hostname}\n".encode(), 0o644),
+            "/etc/shadow": (_shadow(self._password), 0o640),
+        }
+        extra |= {path: (text.encode(), 0o644) for path, text in network.files(self).items()}
+        extra |= {f"{self.system.settings['ssh-dir']}/{name}": file for name, file in self._key.files.items()}
+        for path, content in self._files.items():
+            mode = self.system.modes.get(path, 0o644)
+            extra[path] = (content.encode() if isinstance(content, str) else content, mode)
+        return extra
+
+    def _write_standin_data(self) -> None:
+        root = self._disk_root
+        root.write("/standin/packages", self.system.packages.encode())
+        owned = ((path, package, self.system.files[path][0]) for path, package in self.system.owned.items())
+        lines = [f"{hashlib.sha256(text).hexdigest()}  {path} {package}\n" for path, package, text in owned]
+        root.write("/standin/owned", "".join(lines).encode())
+        root.write("/standin/order", "".join(f"{name}\n" for name in self.system.units).encode())
+        root.write("/standin/held", "".join(f"{name}\n" for name in self._held).encode())
+        for name in ("settings", "fail"):
+            root.mkdir(f"/standin/{name}")
+        for name, text in self._settings.items():
+            root.write(f"/standin/settings/{name}", text.encode())
+        sysv = f"{self._disk_path}/layer/var/lib/standin/sysv"
+        if os.path.isdir(sysv):
+            os.rename(sysv, f"{self._disk_path}/standin/sysv")
+
+
+def shell_path(name: str) -> str:
+    """What /bin/sh can be a link to for a shell's name; only a shell that is one word can."""
+    return name if name.startswith("/") else shell_command(name)[0]
+
+
+def box_directory() -> str:
+    """An existing directory to mount a disk on, in a namespace of its own; not one that the tests lie below."""
+    for directory in ("/mnt", "/media", "/srv", "/opt"):
+        if os.path.isdir(directory) and not str(HERE).startswith(directory + "/"):
+            return directory
+    raise RuntimeError("no directory to mount a sandbox on: /mnt, /media, /srv, /opt are all missing")
+
+
+def _shadow(password: str | None) -> bytes:
+    """The machine's /etc/shadow with root's entry made anew."""
+    secret = "*"
+    if password is not None:
+        words = ["openssl", "passwd", "-5", "-stdin"]
+        done = subprocess.run(words, input=password, capture_output=True, text=True, check=True)
+        secret = done.stdout.strip()
+    with open("/etc/shadow") as file:
+        rest = [line for line in file if not line.startswith("root:")]
+    return "".join([f"root:{secret}:17000:0:99999:7:::\n", *rest]).encode()
+
+
+def _run(words: list[str], env: dict[str, str], data: bytes | None, timeout: float) -> Result:
+    """Runs WORDS to the end of their first process; output goes to memory, so that nobody waits for a pipe."""
+    out, err = os.memfd_create("stdout"), os.memfd_create("stderr")
+    source = subprocess.DEVNULL
+    try:
+        if data is not None:
+            source = os.memfd_create("stdin")
+            os.write(source, data)
+            os.lseek(source, 0, os.SEEK_SET)
+        with subprocess.Popen(words, stdin=source, stdout=out, stderr=err, env=env, start_new_session=True) as process:
+            if not _ended(process, timeout):
+                os.killpg(process.pid, signal.SIGKILL)
+                raise subprocess.TimeoutExpired(words, timeout, _content(out), _content(err))
+            status = process.wait()
+        return Result(status if status >= 0 else 128 - status, _content(out), _content(err))
+    finally:
+        for fd in (out, err, source):
+            if fd >= 0:
+                os.close(fd)
+
+
+def _ended(process: subprocess.Popen[bytes], timeout: float) -> bool:
+    """Whether PROCESS has ended within TIMEOUT seconds, seen at once: Popen.wait looks only every 50 ms."""
+    watch = os.pidfd_open(process.pid)
+    try:
+        return bool(select.select([watch], [], [], timeout)[0])
+    finally:
+        os.close(watch)
+
+
+def _content(fd: int) -> str:
+    os.lseek(fd, 0, os.SEEK_SET)
+    with open(os.dup(fd), "rb") as file:
+        return file.read().decode(errors="backslashreplace")

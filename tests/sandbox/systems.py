@@ -1,0 +1,192 @@
+"""The systems that a sandbox can be: folders of data below systems/, and how one becomes a layer of files.
+
+``systems/NAME/system.toml`` says what the folder cannot; ``root/`` holds the files of a fresh installation;
+``units.toml`` the units; ``packages`` a line "name version-release" for each package that is installed;
+``owned`` a line "path package" for each configuration file that rpm knows to be a package's.
+"""
+
+import functools
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+HERE = Path(__file__).parent
+STANDINS = HERE.parent / "standins"
+
+# Directories of the testing machine that no node sees: its own data, its users', its units.
+OPAQUE = (
+    "/boot", "/home", "/media", "/mnt", "/opt", "/root", "/srv", "/tmp", "/var/tmp", "/var/log", "/var/spool/cron",
+    "/usr/local", "/usr/lib/systemd/system", "/etc/systemd/system", "/etc/init.d", "/etc/network/interfaces.d",
+    "/etc/ssl/private", "/var/lib/standin",
+)  # fmt: skip
+# What is not a part of a root file system, whatever the testing machine keeps there, is hidden as well.
+TOP_LEVEL = re.compile(r"bin|boot|dev|etc|home|lib\w*|media|mnt|opt|proc|root|run|sbin|srv|sys|tmp|usr|var")
+MODES = {"/root": 0o700, "/tmp": 0o1777, "/var/tmp": 0o1777, "/var/lib/standin": 0o755}
+
+
+@dataclass(frozen=True)
+class System:
+    """One system, as its folder describes it."""
+
+    name: str
+    folder: Path
+    sh: str
+    standins: tuple[str, ...]
+    settings: Mapping[str, str]
+    opaque: tuple[str, ...]
+    absent: tuple[str, ...]
+    links: Mapping[str, str]
+    modes: Mapping[str, int]
+    network: str
+    units: Mapping[str, Mapping[str, object]]
+    packages: str
+    owned: Mapping[str, str]
+
+    @functools.cached_property
+    def files(self) -> dict[str, tuple[bytes, int]]:
+        """{path: (content, mode)} of the stand-ins and of root/, the latter winning."""
+        found: dict[str, tuple[bytes, int]] = {}
+        for top in (*(STANDINS / name for name in self.standins), self.folder / "root"):
+            for file in sorted(p for p in top.rglob("*") if p.is_file() and "__pycache__" not in p.parts):
+                path = "/" + str(file.relative_to(top))
+                mode = 0o755 if file.stat().st_mode & 0o100 else 0o644
+                found[path] = (file.read_bytes(), self.modes.get(path, mode))
+        return found
+
+
+@functools.cache
+def load_system(name: str) -> System:
+    """Reads the system called NAME or NAME:VARIANT; FileNotFoundError or KeyError where there is none."""
+    base, _, variant = name.partition(":")
+    folder = HERE / "systems" / base
+    data = tomllib.loads((folder / "system.toml").read_text())
+    changes = data["variant"][variant] if variant else {}
+    return System(
+        name=name,
+        folder=folder,
+        sh=data["sh"],
+        standins=tuple(data["standins"]),
+        settings={**data.get("settings", {}), **changes.get("settings", {})},
+        opaque=tuple(data.get("opaque", ())),
+        absent=tuple(data.get("absent", ())),
+        links=data.get("links", {}),
+        modes={path: int(mode, 8) for path, mode in data.get("modes", {}).items()},
+        network=data["network"],
+        units=tomllib.loads((folder / "units.toml").read_text()),
+        owned=dict(line.split() for line in (folder / "owned").read_text().splitlines()),
+        packages=_packages((folder / "packages").read_text(), changes.get("packages", {})),
+    )
+
+
+def _packages(text: str, changes: Mapping[str, str]) -> str:
+    """The lines "name version-release", those of CHANGES replaced."""
+    found = dict(line.split() for line in text.splitlines())
+    return "".join(f"{name} {version}\n" for name, version in {**found, **changes}.items())
+
+
+def unit_file(name: str, unit: Mapping[str, object]) -> str:
+    """The text of the unit file of NAME: the keys that are given, under the headings where systemd has them."""
+    headings: dict[str, list[str]] = {"Unit": [], "Service": [], "Install": []}
+    service = {"Type", "ExecStart", "ExecStop", "ExecReload", "RemainAfterExit"}
+    install = {"WantedBy", "Alias"}
+    for key, value in {"Description": name, **unit}.items():
+        heading = "Service" if key in service or key.startswith("Exec") else "Install" if key in install else "Unit"
+        headings[heading].append(f"{key}={value}")
+    parts = ["\n".join([f"[{heading}]", *lines]) for heading, lines in headings.items() if lines]
+    return "\n\n".join(parts) + "\n"
+
+
+@dataclass
+class Layer:
+    """The files of a fresh node, written below a directory that becomes an overlay's lower layer."""
+
+    directory: str
+    _made: set[str] = field(default_factory=lambda: {""})
+
+    def path(self, path: str) -> str:
+        """PATH below the directory, the directories above it made as the machine's own have them."""
+        parent = path.rpartition("/")[0]
+        if parent not in self._made:
+            self.mkdir(parent)
+        return self.directory + path
+
+    def mkdir(self, path: str, mode: int = 0o755) -> None:
+        if path in self._made:
+            return
+        where = self.path(path)
+        os.mkdir(where)
+        os.chmod(where, MODES.get(path, mode))
+        self._made.add(path)
+
+    def write(self, path: str, data: bytes | str, mode: int = 0o644) -> None:
+        where = self.path(path)
+        with open(where, "wb") as file:
+            file.write(data if isinstance(data, bytes) else data.encode())
+        os.chmod(where, mode)
+
+    def link(self, path: str, target: str) -> None:
+        where = self.path(path)
+        if os.path.lexists(where):
+            os.unlink(where)
+        os.symlink(target, where)
+
+    def opaque(self, path: str) -> None:
+        """An empty directory, nothing of the machine's own seen through it."""
+        self.mkdir(path)
+        os.setxattr(self.directory + path, "trusted.overlay.opaque", b"y")
+
+    def hide(self, path: str) -> None:
+        """Nothing at PATH, whatever the machine has there."""
+        os.mknod(self.path(path), 0o020000)
+
+
+def hidden(path: str, system: System) -> bool:
+    """Whether what the testing machine has at PATH is not seen in a sandbox."""
+    return any((path + "/").startswith(top + "/") for top in (*OPAQUE, *system.opaque, *system.absent))
+
+
+def write_layer(directory: str, system: System, extra: Mapping[str, tuple[bytes, int]], *, sh: str) -> None:
+    """Writes all files of a fresh node of SYSTEM below DIRECTORY; EXTRA {path: (content, mode)} wins over its own."""
+    layer = Layer(directory)
+    for path in (*OPAQUE, *system.opaque):
+        layer.opaque(path)
+    for name in os.listdir("/"):
+        if not TOP_LEVEL.fullmatch(name):
+            layer.hide(f"/{name}")
+    files = {**system.files, **extra}
+    for path in system.absent:
+        if path not in files and path not in system.links and os.path.lexists(path):
+            layer.hide(path)
+    for path, (data, mode) in files.items():
+        layer.write(path, data, mode)
+    layer.link("/usr/bin/sh", sh)
+    for path, target in system.links.items():
+        layer.link(path, target)
+    _write_units(layer, system)
+
+
+def _write_units(layer: Layer, system: System) -> None:
+    """Unit files, SysV scripts and the links that enabling makes, where systemd has them."""
+    for name, unit in system.units.items():
+        keys = {key: value for key, value in unit.items() if key[0].isupper()}
+        if "alias_of" in unit:
+            layer.link(f"/usr/lib/systemd/system/{name}.service", f"{unit['alias_of']}.service")
+        elif unit.get("sysv"):
+            path = f"/etc/init.d/{name}"
+            layer.write(f"/var/lib/standin/sysv/{name}.service", unit_file(name, keys))
+            if path not in system.files:
+                layer.write(path, f'#!/bin/sh\nexec systemctl "$1" {name}\n', 0o755)
+            if unit.get("enabled"):
+                layer.link(f"/etc/rc.d/rc3.d/S50{name}", f"../init.d/{name}")
+        else:
+            if not unit.get("static"):
+                keys.setdefault("WantedBy", "multi-user.target")
+            layer.write(f"/usr/lib/systemd/system/{name}.service", unit_file(name, keys))
+            if unit.get("enabled"):
+                target = f"/usr/lib/systemd/system/{name}.service"
+                layer.link(f"/etc/systemd/system/{keys['WantedBy']}.wants/{name}.service", target)
+                if "Alias" in keys:
+                    layer.link(f"/etc/systemd/system/{keys['Alias']}", target)

@@ -1,0 +1,140 @@
+"""pveproxy: https on 8006, and of the API what a join and a look need.
+
+GET / is 200; /api2/json/... without a ticket 401. A ticket is given for root@pam and the password in the node's own
+/etc/shadow. What is asked of the cluster runs pvecm's own code on this node, as on the real one.
+"""
+
+import http.server
+import json
+import secrets
+import signal
+import ssl
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from . import certificates, corosyncd, membership, pmxcfs
+from .daemon import daemonize, on_signal
+from .settings import Failure, complain, nodename, setting
+
+PORT = 8006
+_tickets: set[str] = set()
+
+
+def password_right(password: str) -> bool:
+    """Whether PASSWORD is root's in /etc/shadow."""
+    for line in Path("/etc/shadow").read_text().splitlines():
+        name, secret = line.split(":")[:2]
+        if name == "root" and secret.startswith("$"):
+            _, method, salt, _ = secret.split("$", 3)
+            words = ["openssl", "passwd", f"-{method}", "-salt", salt, "-stdin"]
+            done = subprocess.run(words, input=password, capture_output=True, text=True, check=True)
+            return secrets.compare_digest(done.stdout.strip(), secret)
+    return False
+
+
+class Refusal(Exception):
+    """An answer that is not 200."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status, self.reason = status, reason
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """One request."""
+
+    server_version = "pve-api-daemon/3.0"
+    sys_version = ""
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        self._handle({})
+
+    def do_POST(self) -> None:
+        text = self.rfile.read(int(self.headers.get("Content-Length", "0"))).decode()
+        self._handle(dict(parse_qsl(text)))
+
+    def _handle(self, fields: dict[str, str]) -> None:
+        path = urlsplit(self.path).path
+        try:
+            if path == "/":
+                self._answer(200, "OK", f"<title>{nodename()} - Proxmox Virtual Environment</title>\n", "text/html")
+                return
+            if not path.startswith("/api2/json/"):
+                raise Refusal(404, "no such file")
+            data = self._api(self.command, path.removeprefix("/api2/json"), fields)
+            self._answer(200, "OK", json.dumps({"data": data}), "application/json")
+        except Refusal as refusal:
+            self._answer(refusal.status, refusal.reason, '{"data":null}', "application/json")
+
+    def _answer(self, status: int, reason: str, body: str, kind: str) -> None:
+        self.send_response(status, reason.replace("\n", " "))
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body.encode())))
+        self.end_headers()
+        self.wfile.write(body.encode())
+
+    def _api(self, method: str, path: str, fields: dict[str, str]) -> Any:
+        if (method, path) == ("POST", "/access/ticket"):
+            if fields.get("username") != "root@pam" or not password_right(fields.get("password", "")):
+                raise Refusal(401, "authentication failure")
+            ticket = secrets.token_hex(16)
+            _tickets.add(ticket)
+            return {"ticket": ticket, "username": "root@pam", "CSRFPreventionToken": "standin"}
+        if self.headers.get("Cookie", "").removeprefix("PVEAuthCookie=") not in _tickets:
+            raise Refusal(401, "No ticket")
+        if path == "/version":
+            return {"version": setting("pve-version").partition("/")[0]}
+        if path == "/cluster/config/apiversion":
+            return 1
+        if method == "POST" and path.startswith("/cluster/config/nodes/"):
+            return self._take_in(path.rpartition("/")[2], fields)
+        if path == "/cluster/status":
+            return corosyncd.view()
+        raise Refusal(501, f"Method '{method} {path}' not implemented")
+
+    def _take_in(self, name: str, fields: dict[str, str]) -> dict[str, str]:
+        try:
+            with membership.lock():
+                return membership.take_in(name, fields, fields.get("new_node_ip"))
+        except Failure as failure:
+            raise Refusal(500, str(failure).strip()) from failure
+
+
+def start() -> int:
+    """Starts pveproxy in the background; its ExecStartPre is `pvecm updatecerts`, whose failure is not looked at.
+
+    Without certificates (pve-cluster is not running) the real unit is active and answers nothing, its workers ending
+    one after another: from memory, and the worse of what may be.
+    """
+    if pmxcfs.running() and membership.quorate():
+        certificates.update()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+
+    def load() -> None:
+        certificates.www_files()
+        context.load_cert_chain("/run/standin/pveproxy/pve-ssl.pem", "/run/standin/pveproxy/pve-ssl.key")
+
+    def serve(ready: Any) -> None:
+        on_signal(signal.SIGTERM, lambda: sys.exit(0))
+        while not certificates.present():
+            if ready is not None:
+                complain("/etc/pve/local/pve-ssl.key: failed to load local private key")
+                ready()
+                ready = None
+            time.sleep(0.2)
+        load()
+        on_signal(signal.SIGHUP, load)
+        server = http.server.ThreadingHTTPServer(("", PORT), Handler)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        if ready is not None:
+            ready()
+        server.serve_forever()
+
+    return daemonize("pveproxy", serve)

@@ -1,0 +1,64 @@
+"""Going into the background, seen by whoever started us as systemd sees it."""
+
+import contextlib
+import ctypes
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+from .settings import RUNNING
+
+_PR_SET_NAME = 15
+
+
+def daemonize(name: str, serve: Callable[[Callable[[], None]], None]) -> int:
+    """Runs SERVE(ready) in a background process called NAME; gives the exit status for the foreground.
+
+    The foreground waits until SERVE calls ready() (status 0) or ends (status 1). The process's number is left where
+    the systemctl stand-in looks for that of the unit that it is starting.
+    """
+    waiting, told = os.pipe()
+    if os.fork() > 0:
+        os.close(told)
+        return 0 if os.read(waiting, 1) else 1
+    os.close(waiting)
+    os.setsid()
+    os.chdir("/")
+    ctypes.CDLL(None).prctl(_PR_SET_NAME, name.encode(), 0, 0, 0)
+    log = os.open(RUNNING / "log" / name, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    null = os.open("/dev/null", os.O_RDONLY)
+    for source, target in ((null, 0), (log, 1), (log, 2)):
+        os.dup2(source, target)
+
+    def ready() -> None:
+        unit = os.environ.get("UNIT")
+        if unit:
+            (RUNNING / "pids" / unit).write_text(f"{os.getpid()}\n")
+        os.write(told, b"\n")
+        os.close(told)
+
+    try:
+        serve(ready)
+    except SystemExit:
+        pass
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+        os._exit(1)
+    os._exit(0)
+
+
+def on_signal(number: signal.Signals, act: Callable[[], None]) -> None:
+    """Calls ACT when the signal comes."""
+    signal.signal(number, lambda *_: act())
+
+
+def alive(pid_file: Path) -> int:
+    """The process number in a file where that process lives, else 0."""
+    with contextlib.suppress(OSError, ValueError):
+        pid = int(pid_file.read_text())
+        os.kill(pid, 0)
+        return pid
+    return 0
