@@ -8,38 +8,51 @@ from pathlib import Path
 from typing import Any
 
 from pvegen import __version__, catalogue, output, target
-from pvegen.derive import View
+from pvegen.derive import View, order_of_running
 from pvegen.errors import STALE, InternalError, Refused
 from pvegen.output import Folder
-from pvegen.plan import order_of_running, plan
-from pvegen.render import Rendered, Renderer
+from pvegen.plan import plan
+from pvegen.render import Rendered, Renderer, SnippetError
 
 
 def build(views: list[View], place: Path, *, check: bool, lint: bool, snippets: Path | None) -> int:
     """Build all views into `place`, or with `check` compare it; the exit status.
 
-    Raises Refused where something stands in the way, InternalError where ShellCheck
-    finds a fault in what was built from our snippets.
+    snippets: a folder of a site's own snippets, or None. Raises Refused where something
+    stands in the way or a site's snippet is wrong, InternalError where one of ours is.
     """
-    renderer = Renderer(snippets)
-    rendered = {view.description.cluster.name: _render(renderer, view) for view in views}
-    if lint:
-        _lint([script for scripts in rendered.values() for script in scripts], snippets)
-    folders = [_folder(view, rendered[view.description.cluster.name]) for view in views]
+    if snippets is not None and not snippets.is_dir():
+        raise Refused(texts()["no_snippets"].format(path=snippets))
+    rendered = _render(views, snippets)
+    folders = [_folder(view, scripts) for view, scripts in zip(views, rendered, strict=True)]
     if found := output.strays(place, folders):
         raise Refused(texts()["stray"].format(files="\n".join(f"  {one}" for one in found)).strip())
+    if lint:
+        _lint([script for scripts in rendered for script in scripts], snippets)
     if check:
         return _compare(place, folders)
     output.write(place, folders)
     for view, folder in zip(views, folders, strict=True):
-        _tell(place / folder.name, view, folder)
+        _tell(place / folder.name, view)
     return 0
 
 
-def _render(renderer: Renderer, view: View) -> list[Rendered]:
-    """All scripts of one cluster."""
-    chosen = target.load(view.description.cluster.target)
-    return [renderer.script(script) for script in plan(view, chosen)]
+def _render(views: list[View], site: Path | None) -> list[list[Rendered]]:
+    """All scripts of each cluster."""
+    try:
+        renderer = Renderer(site)
+        return [
+            [renderer.script(script) for script in plan(view, target.load(view.description.cluster.target))]
+            for view in views
+        ]
+    except SnippetError as error:
+        if _is_of_site(error.name, site):
+            raise Refused(texts()["findings"].format(findings=error).strip()) from error
+        raise InternalError(str(error)) from error
+
+
+def _is_of_site(snippet: str, site: Path | None) -> bool:
+    return site is not None and (site / snippet).exists()
 
 
 def _lint(scripts: list[Rendered], site: Path | None) -> None:
@@ -49,10 +62,10 @@ def _lint(scripts: list[Rendered], site: Path | None) -> None:
         findings = lint(scripts)
     except LintError as error:
         raise Refused(str(error)) from error
+    listed = "\n".join(map(str, findings))
+    if any(_is_of_site(finding.snippet, site) for finding in findings):
+        raise Refused(texts()["findings"].format(findings=listed).strip())
     if findings:
-        listed = "\n".join(map(str, findings))
-        if site is not None:
-            raise Refused(texts()["findings"].format(findings=listed).strip())
         raise InternalError(f"ShellCheck finds faults in what was built:\n{listed}")
 
 
@@ -63,7 +76,7 @@ def _folder(view: View, scripts: list[Rendered]) -> Folder:
     sums = "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items()))
     manifest = _manifest(view, digests)
     return Folder(
-        view.description.cluster.name, files | {"SHA256SUMS": sums.encode(), output.MANIFEST: manifest.encode()}
+        view.description.cluster.name, files | {output.SUMS: sums.encode(), output.MANIFEST: manifest.encode()}
     )
 
 
@@ -79,7 +92,7 @@ def _manifest(view: View, digests: dict[str, str]) -> str:
             "cluster": cluster.name,
             "target": cluster.target,
             "description": {"sha256": description_digest(view)},
-            "order": [f"{name}.sh" for name in order_of_running(view)],
+            "order": [f"{node.name}.sh" for node in order_of_running(view.nodes)],
             "script": [{"file": name, "node": name.removesuffix(".sh"), "sha256": digests[name]} for name in digests],
         }
     )
@@ -121,16 +134,15 @@ def texts() -> dict[str, str]:
     return catalogue.load().build
 
 
-def _tell(place: Path, view: View, folder: Folder) -> None:
+def _tell(place: Path, view: View) -> None:
     """What was made, and what to do next."""
     words = texts()
-    print(words["made"].format(path=place, count=len(view.nodes)))
-    order = order_of_running(view)
-    width = max(len(name) for name in order) + 3
-    for name in order:
-        node = view.node(name)
+    print(words["made" if len(view.nodes) > 1 else "made_local"].format(path=place, count=len(view.nodes)))
+    order = order_of_running(view.nodes)
+    width = max(len(node.name) for node in order) + len(".sh")
+    for node in order:
         role = words["local"] if not view.is_cluster else words["creates"]
-        if node and node.member:
+        if node.member:
             role = words["joins"].format(member=node.member)
-        print(f"  {name + '.sh':<{width}}  {role}")
-    print(words["next" if view.is_cluster else "next_local"].format(first=f"{order[0]}.sh"))
+        print(f"  {node.name + '.sh':<{width}}  {role}")
+    print(words["next" if view.is_cluster else "next_local"].format(first=f"{order[0].name}.sh"))

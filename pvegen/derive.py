@@ -10,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from pvegen.model import Bond, Bridge, Description, Node
@@ -90,7 +91,11 @@ class NodeView:
 
     def interface(self, name: str) -> Interface | None:
         """The interface of that name, if the node has one."""
-        return next((i for i in self.interfaces if i.name == name), None)
+        return self._by_name.get(name)
+
+    @cached_property
+    def _by_name(self) -> dict[str, Interface]:
+        return {interface.name: interface for interface in reversed(self.interfaces)}
 
 
 @dataclass(eq=False)
@@ -133,19 +138,23 @@ def derive(description: Description) -> View:
         )
         view.links = _links(description, numbers, view)
         nodes.append(view)
+    joined: dict[str | None, list[str]] = {}
     for view in nodes:
-        view.joined_by = [other.name for other in nodes if other.member == view.name]
+        joined.setdefault(view.member, []).append(view.name)
+    for view in nodes:
+        view.joined_by = joined.get(view.name, [])
     return View(description, nodes)
 
 
 def order_of_running(nodes: list[NodeView]) -> list[NodeView]:
     """The nodes in an order in which each joins a member that is there; what cannot join comes last."""
-    done: dict[str, NodeView] = {}
-    waiting = list(nodes)
-    while ready := [node for node in waiting if node.creates or node.member in done]:
-        done.update({node.name: node for node in ready})
-        waiting = [node for node in waiting if node.name not in done]
-    return [*done.values(), *waiting]
+    joiners: dict[str | None, list[NodeView]] = {}
+    for node in nodes:
+        joiners.setdefault(None if node.creates else node.member, []).append(node)
+    order = joiners.pop(None, [])
+    for node in order:
+        order += joiners.pop(node.name, [])
+    return [*order, *(node for waiting in joiners.values() for node in waiting)]
 
 
 def link_numbers(description: Description) -> list[int]:
@@ -198,10 +207,10 @@ def _interfaces(description: Description, index: int, node: Node) -> Iterator[In
     yield from lower
     vlans = [u for u in uppers if u.kind == "vlan"]
     bridges = [u for u in uppers if u.kind == "bridge"]
-    on_bridges = [v for v in vlans if v.lowers[0] in {b.name for b in bridges}]
-    yield from [v for v in vlans if v not in on_bridges]
+    names = {bridge.name for bridge in bridges}
+    yield from [vlan for vlan in vlans if vlan.lowers[0] not in names]
     yield from bridges
-    yield from on_bridges
+    yield from [vlan for vlan in vlans if vlan.lowers[0] in names]
 
 
 def _uppers(description: Description, here: Path, node: Node) -> Iterator[Interface]:

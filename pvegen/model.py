@@ -381,13 +381,13 @@ class Node(Table):
         kinds.SSH_PUBLIC_KEY,
         "Public key of root on this node; `sh <node>.sh keys` prints it. Needed where `ssh.trust` is \"keys\".",
         "`/root/.ssh/authorized_keys` of the other nodes",
-        '"ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABAQDA5c7SDh3J root@pve1"', default=None,
+        '"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHO3vRnTsGsMdjmhGt1eJl5vZ1KW1syqRUj+LAyV0OLo root@pve1"', default=None,
     )
     ssh_host_keys: tuple[str, ...] = key(
         ListOf(kinds.SSH_PUBLIC_KEY),
         "Public host keys of this node; `sh <node>.sh keys` prints them. Needed where `ssh.trust` is \"keys\".",
         "`/root/.ssh/known_hosts` of the other nodes",
-        '["ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABAQC1k2mQbJ8Z"]', default=(),
+        '["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHO3vRnTsGsMdjmhGt1eJl5vZ1KW1syqRUj+LAyV0OLo"]', default=(),
     )
     bond: tuple[Bond, ...] = tables(Bond, "Bonds of this node.")
     vlan: tuple[Vlan, ...] = tables(Vlan, "VLAN interfaces of this node.")

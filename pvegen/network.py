@@ -208,6 +208,7 @@ def running(node: NodeView, manager: str) -> list[Fact]:
     """
     facts: list[Fact] = []
     above = {lower: upper for upper in node.interfaces if upper.kind == "bridge" for lower in upper.lowers}
+    bonded = {lower for bond in node.interfaces if bond.kind == "bond" for lower in bond.lowers}
     for interface in node.interfaces:
         name = interface.name
         facts.append(Fact("net.up", {"name": name}, ("is_up", name)))
@@ -216,6 +217,8 @@ def running(node: NodeView, manager: str) -> list[Fact]:
         if name in above:
             upper = above[name].name
             facts.append(Fact("net.port", {"name": name, "bridge": upper}, ("is_port_of", name, upper)))
+            facts.append(Fact("net.bare", {"name": name}, ("has_only_link_local", name)))
+        if name in bonded:
             facts.append(Fact("net.bare", {"name": name}, ("has_only_link_local", name)))
         if interface.kind == "bridge":
             facts.append(Fact("net.delay", {"name": name}, ("has_delay", name, 0)))

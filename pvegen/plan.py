@@ -128,12 +128,13 @@ def _bridge(view: View, target: Target, node: NodeView) -> Step:
     main = node.main
     manager = target.network["manager"]
     bridges = [i for i in node.interfaces if i.kind == "bridge"]
-    upper_of = {lower: i.name for i in node.interfaces if i.kind in ("bridge", "bond") for lower in i.lowers}
+    uppers = " ".join(i.name for i in node.interfaces if i.kind in ("bridge", "bond"))
     values: dict[str, Any] = {
         "bridge": main.name,
         "port": main.lowers[0] if main.lowers else "",
         "keep": main.keep,
-        "nics": [{"name": i.name, "upper": upper_of.get(i.name, "")} for i in node.interfaces if i.kind == "nic"],
+        "nics": [i.name for i in node.interfaces if i.kind == "nic"],
+        "uppers": uppers,
         "bridges": " ".join(i.name for i in bridges),
         "brctl": bool(target.network["bridge_command"]),
         "restart": target.network["restart_unit"],

@@ -7,26 +7,41 @@ snippets, `messages/<language>.toml`.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import tomllib
-from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
-from typing import Any
+import traceback
+from collections.abc import Iterator
+from functools import cache, cached_property
+from typing import Any, NamedTuple
 
 import jinja2
 
-from pvegen import __version__, quote
+from pvegen import __version__, bytecode, quote
 from pvegen.plan import Script, Step
+from pvegen.runtime import File, Piece, Runtime
 
-_FUNCTION = re.compile(r"^([a-z_][a-z0-9_]*)\(\) \{$")
-_NAME = re.compile(r"[a-z_][a-z0-9_]*")
+# The one file of the runtime that differs from script to script, by the calls that a script knows.
+_MAIN = "runtime/10-main.sh"
+_RUNTIME = "\n@runtime@\n"
+_ASSIGNED = re.compile(r"^([a-z_]+)=.*\n", re.MULTILINE)
+_USED = re.compile(r"\$\{?#?([a-z_][a-z0-9_]*)")
 
 
-@dataclass(frozen=True)
-class Rendered:
-    """A script: its node, its text, the text with data marked, and where lines are from.
+class SnippetError(Exception):
+    """A snippet or a catalogue that cannot be used.
+
+    name: the file below the snippets' folder; line: 0 where none is to blame; why: what is wrong with it.
+    """
+
+    def __init__(self, name: str, line: int, why: str) -> None:
+        super().__init__(f"snippets/{name}{f':{line}' if line else ''}: {why}")
+        self.name = name
+
+
+class Rendered(NamedTuple):
+    """A script: its node, its text, the digest of its shape, and where lines are from.
 
     origins: (first line, snippet) pairs in ascending order.
     """
@@ -49,27 +64,35 @@ class Rendered:
 class Renderer:
     """Spells out scripts from one set of snippets, in one language."""
 
-    def __init__(self, site: Path | None = None, language: str = "en") -> None:
-        """site: a folder whose snippets stand in for ours of the same name."""
-        self._folders = ([site] if site else []) + [snippets_folder()]
-        self._messages = self._read_messages(language)
-        self._environment = self._make_environment()
+    def __init__(self, site: str | os.PathLike[str] | None = None, language: str = "en") -> None:
+        """site: a folder whose snippets stand in for ours of the same name. Raises SnippetError."""
+        self._folders = ([os.fspath(site)] if site else []) + [snippets_folder()]
+        self._messages = self._read_messages(f"messages/{language}.toml")
+        self._runtimes: dict[str, Runtime] = {}
+        self._environment = self._make_environment(_finalize)
+        self._files = self._make_environment(_finalize_line)
 
-    def _read_messages(self, language: str) -> dict[str, str]:
+    def _read_messages(self, name: str) -> dict[str, str]:
         """The catalogue, a site's own messages over ours."""
         messages: dict[str, str] = {}
         for folder in reversed(self._folders):
-            path = folder / "messages" / f"{language}.toml"
-            if path.exists():
-                messages.update(tomllib.loads(path.read_text("utf-8")))
+            try:
+                with open(os.path.join(folder, name), encoding="utf-8") as file:
+                    messages |= tomllib.loads(file.read())
+            except FileNotFoundError:
+                continue
+            except ValueError as error:
+                raise SnippetError(name, 0, str(error)) from error
         return messages
 
-    def _make_environment(self) -> jinja2.Environment:
+    def _make_environment(self, finalize: Any) -> jinja2.Environment:
         environment = jinja2.Environment(
             loader=jinja2.FileSystemLoader(self._folders),
-            bytecode_cache=_bytecode_cache(),
+            bytecode_cache=bytecode.cache(),
             auto_reload=False,
             autoescape=False,
+            # Nothing of `quote` may be worked out ahead: what is compiled outlives this version of it.
+            optimized=False,
             trim_blocks=True,
             lstrip_blocks=True,
             keep_trailing_newline=True,
@@ -77,14 +100,14 @@ class Renderer:
             # The shell has {# itself, in ${#name}.
             comment_start_string="{!#",
             comment_end_string="#!}",
-            finalize=_finalize,
+            finalize=finalize,
         )
-        environment.globals |= {"m": self.message, "t": self.words, "v": quote.Expansion}
+        environment.globals |= {"m": self.message, "t": self.words, "v": quote.expansion}
         environment.filters |= {
             "string": quote.string,
             "heredoc": quote.heredoc,
             "comment": quote.comment,
-            "sh": quote.Sh,
+            "sh": quote.shell,
         }
         return environment
 
@@ -98,35 +121,53 @@ class Renderer:
         return quote.Data(self._messages[name].format_map(shown))
 
     def script(self, script: Script) -> Rendered:
-        """Spell out one node's script."""
+        """Spell out one node's script. Raises SnippetError."""
         values = quote.data(script.values)
         steps = [self._step(step, values) for step in script.steps]
         calls = (["keys"] if values["is_cluster"] else []) + (["admit", "close"] if values["admits"] else [])
-        usage = self._usage(script, calls)
         values |= {
             "version": quote.Data(__version__),
             "steps": steps,
             "step_names": " ".join(step.name for step in script.steps),
-            "usage": usage,
+            "usage_text": self._usage(script, calls),
         }
-        own = self._render("script.sh", **values)
-        runtime = [
-            (name, self._render(name, usage_text=usage, extra_calls=quote.Sh("".join(f" | {c}" for c in calls))))
-            for name in self._runtime_names
-        ]
-        pieces = _needed(own, runtime)
-        head, tail = own.split("@runtime@\n")
-        head = _without_unused(head, "".join(text for _, text in pieces) + tail)
-        marked = head + "".join(text for _, text in pieces) + tail
-        origins = _origins(head, steps, pieces)
-        return Rendered(script.node, quote.plain(marked), quote.shape(marked), origins)
+        own = self._render("script.sh", values)
+        # The last such line is the frame's own, whatever data may hold.
+        head, mark, tail = own.rpartition(_RUNTIME)
+        if not mark:
+            raise SnippetError("script.sh", 0, "has no line @runtime@")
+        head += "\n"
+        runtime = self._runtime(calls).cut(quote.plain(head + tail))
+        head = _without_unused(head, runtime.variables | set(_USED.findall(tail)))
+        shape = hashlib.sha256(quote.shape(head + tail).encode() + runtime.text.encode()).hexdigest()
+        text = quote.plain(head) + runtime.text + quote.plain(tail)
+        return Rendered(script.node, text, shape, _origins(head, steps, runtime.pieces))
+
+    def _runtime(self, calls: list[str]) -> Runtime:
+        """The runtime for scripts that know these calls; it holds no data."""
+        extra = quote.Sh("".join(f" | {call}" for call in calls))
+        if extra not in self._runtimes:
+            main = File(_MAIN, quote.plain(self._render(_MAIN, {"extra_calls": extra})))
+            self._runtimes[extra] = Runtime([main if name == _MAIN else self._file(name) for name in self._names])
+        return self._runtimes[extra]
+
+    @cache  # noqa: B019 - there is one renderer a build
+    def _file(self, name: str) -> File:
+        """A file of the runtime that is the same in all scripts."""
+        return File(name, quote.plain(self._render(name, {})))
+
+    @cached_property
+    def _names(self) -> list[str]:
+        """The files of the runtime, in order."""
+        found = {name for folder in self._folders for name in _listed(os.path.join(folder, "runtime"))}
+        return [f"runtime/{name}" for name in sorted(found) if name.endswith(".sh")]
 
     def _step(self, step: Step, common: dict[str, Any]) -> dict[str, Any]:
         """One step's function, its title and what the reader is told about it."""
         values = common | quote.data(step.values)
         if step.name == "time":
             values["server_lines"] = {
-                unit: quote.Data(self._file(f"files/{unit}.conf", **values)) for unit, _ in values["config_of"]
+                unit: quote.Data(self._render(f"files/{unit}.conf", values)) for unit, _ in values["config_of"]
             }
         title = f"step.{step.snippet}.title"
         plain = {k: v for k, v in values.items() if isinstance(v, (str, int))}
@@ -134,7 +175,7 @@ class Renderer:
             "name": step.name,
             "function": step.name.replace("-", "_"),
             "snippet": f"steps/{step.snippet}.sh",
-            "text": quote.Sh(self._render(f"steps/{step.snippet}.sh", **values)),
+            "text": quote.Sh(self._render(f"steps/{step.snippet}.sh", values)),
             "title_word": self.message(title, **plain),
             "why": self.words(f"step.{step.snippet}.why", **plain),
         }
@@ -152,125 +193,90 @@ class Renderer:
             lines.append("  " + self.words(f"usage.option_{option}"))
         return "\n".join([self.words("usage.head"), *lines]) + "\n"
 
-    def _file(self, name: str, **values: Any) -> str:
-        """A configuration file's text: data goes in as it is, one line each."""
-        environment = self._environment.overlay(finalize=_finalize_line)
-        return environment.get_template(name).render(**values)
-
-    def _render(self, name: str, **values: Any) -> str:
-        return self._environment.get_template(name).render(**values)
-
-    @cached_property
-    def _runtime_names(self) -> list[str]:
-        found = {path.name for folder in self._folders for path in (folder / "runtime").glob("*.sh")}
-        return [f"runtime/{name}" for name in sorted(found)]
+    def _render(self, name: str, values: dict[str, Any]) -> str:
+        """A snippet with its values; data is marked, but in configuration files, which are data as a whole."""
+        environment = self._files if name.startswith("files/") else self._environment
+        try:
+            return environment.get_template(name).render(values)
+        except (jinja2.TemplateError, KeyError, TypeError, ValueError) as error:
+            line = getattr(error, "lineno", None) or _line_of(error, name)
+            why = f"no message {error}" if type(error) is KeyError else str(error) or type(error).__name__
+            raise SnippetError(getattr(error, "name", None) or name, line, why) from error
 
 
-def snippets_folder() -> Path:
+def snippets_folder() -> str:
     """Our snippets: inside the installed package, or beside it in a checkout."""
-    package = Path(__file__).parent
-    for folder in (package / "snippets", package.parent / "snippets"):
-        if (folder / "script.sh").exists():
+    package = os.path.dirname(os.path.abspath(__file__))
+    for folder in (os.path.join(package, "snippets"), os.path.join(os.path.dirname(package), "snippets")):
+        if os.path.exists(os.path.join(folder, "script.sh")):
             return folder
     raise FileNotFoundError("pvegen was installed without its snippets")
 
 
-def _bytecode_cache() -> jinja2.BytecodeCache | None:
-    """Compiled templates are kept in the user's cache folder, if there can be one."""
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    folder = Path(base) / "pvegen" / "templates"
+def _listed(folder: str) -> list[str]:
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if folder.stat().st_uid != os.getuid() or not os.access(folder, os.W_OK):
-            return None
-    except OSError:
-        return None
-    return jinja2.FileSystemBytecodeCache(str(folder))
+        return os.listdir(folder)
+    except FileNotFoundError:
+        return []
 
 
-def _finalize(value: Any) -> str:
+@jinja2.pass_context
+def _finalize(_: jinja2.runtime.Context, value: Any) -> str:
     """What `{{ }}` prints in a script: shell text as it is, all else quoted."""
     if isinstance(value, jinja2.Undefined):
         return str(value)
     return quote.word(value)
 
 
-def _finalize_line(value: Any) -> str:
+@jinja2.pass_context
+def _finalize_line(_: jinja2.runtime.Context, value: Any) -> str:
     """What `{{ }}` prints in a configuration file: the text, which must be one line."""
-    if isinstance(value, jinja2.Undefined):
-        return str(value)
     text = str(value)
     if not text.isprintable():
         raise ValueError(f"control character in {text!r}")
     return text
 
 
-def _functions(text: str) -> list[tuple[str, str]]:
-    """A runtime file as (function name, text) pairs; text that is in no function has
-    the name "". A comment right above a function belongs to it."""
-    parts: list[tuple[str, str]] = []
-    lines: list[str] = []
-    name = ""
-    for line in text.splitlines(keepends=True):
-        started = _FUNCTION.match(line.rstrip("\n"))
-        if started and not name:
-            name = started.group(1)
-        lines.append(line)
-        if (name and line == "}\n") or (not name and line == "\n"):
-            parts.append((name, "".join(lines)))
-            lines, name = [], ""
-    parts.append((name, "".join(lines)))
-    return [(name, text) for name, text in parts if text.strip()]
+def _line_of(error: Exception, name: str) -> int:
+    """The line of a snippet at which an exception was raised; 0 if it was not there."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return next((f.lineno or 0 for f in reversed(frames) if f.filename.endswith(os.sep + name)), 0)
 
 
-def _calls(text: str) -> set[str]:
-    """All words of a text that could be names of functions, comments left out."""
-    return {word for line in text.splitlines() if not line.lstrip().startswith("#") for word in _NAME.findall(line)}
-
-
-def _needed(own: str, runtime: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """The runtime's (file, text) pairs cut to the functions that the script can reach."""
-    parsed = [(name, _functions(text)) for name, text in runtime]
-    body = {function: text for _, functions in parsed for function, text in functions if function}
-    reached: set[str] = set()
-    waiting = _calls(quote.plain(own)) & body.keys()
-    while waiting:
-        function = waiting.pop()
-        reached.add(function)
-        waiting |= (_calls(body[function]) & body.keys()) - reached
-    pieces = []
-    for name, functions in parsed:
-        kept = [text for function, text in functions if function in reached]
-        if kept:
-            heads = [text for function, text in functions if not function]
-            pieces.append((name, "\n".join(part.strip("\n") + "\n" for part in heads + kept) + "\n"))
-    return pieces
-
-
-_ASSIGNED = re.compile(r"^([a-z_]+)=.*\n", re.MULTILINE)
-
-
-def _without_unused(head: str, rest: str) -> str:
-    """The head without the variables that this script has no use for."""
+def _without_unused(head: str, used: set[str]) -> str:
+    """The head without those of its first variables that this script has no use for."""
+    end = head.find("() {\n")
     while True:
-        for found in _ASSIGNED.finditer(head):
-            if found.group(1) != "eol" and not re.search(rf"\$\{{?{found.group(1)}\b", head + rest):
+        all_used = used | set(_USED.findall(head))
+        for found in _ASSIGNED.finditer(head, 0, end):
+            if found.group(1) not in all_used:
                 head = head[: found.start()] + head[found.end() :]
+                end -= len(found.group())
                 break
         else:
             return head
 
 
-def _origins(head: str, steps: list[dict[str, Any]], pieces: list[tuple[str, str]]) -> list[tuple[int, str]]:
+def _origins(head: str, steps: list[dict[str, Any]], pieces: list[Piece]) -> list[tuple[int, str]]:
     """Where each part of a script begins, and the snippet that it is from."""
-    origins = [(1, "script.sh")]
+    return [(1, "script.sh"), *_starts(head, steps), *_runtime_starts(head.count("\n") + 1, pieces)]
+
+
+def _starts(head: str, steps: list[dict[str, Any]]) -> Iterator[tuple[int, str]]:
+    """Where the steps begin, and where the frame goes on after each."""
+    at, line = 0, 1
     for step in steps:
-        at = head.find(step["text"])
-        first = head.count("\n", 0, at) + 1
-        origins.append((first, step["snippet"]))
-        origins.append((first + step["text"].count("\n"), "script.sh"))
-    line = head.count("\n") + 1
-    for name, text in pieces:
-        origins.append((line, name))
-        line += text.count("\n")
-    return [*sorted(origins), (line, "script.sh")]
+        start = head.find(step["text"], at)
+        line += head.count("\n", at, start)
+        yield line, step["snippet"]
+        at = start + len(step["text"])
+        line += step["text"].count("\n")
+        yield line, "script.sh"
+
+
+def _runtime_starts(line: int, pieces: list[Piece]) -> Iterator[tuple[int, str]]:
+    """Where the runtime's files begin, the first at a line, and what comes after them."""
+    for piece in pieces:
+        yield line, piece.name
+        line += piece.text.count("\n")
+    yield line, "script.sh"

@@ -1,7 +1,7 @@
 #!/bin/sh
 {{ t("head.title", node=node, cluster=cluster, title=title) | comment }}
 #
-{{ usage | comment }}
+{{ usage_text | comment }}
 #
 {{ t("head.made", version=version) | comment }}
 eol=''
@@ -35,6 +35,10 @@ each_step() {
 {% for step in steps %}
     if step {{ step.name | sh }} {{ step.title_word }}; then step_{{ step.function | sh }}; fi
 {% endfor %}
+}
+
+usage() {
+    cat {{ usage_text | heredoc }}
 }
 {% if is_cluster %}
 

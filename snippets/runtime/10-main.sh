@@ -13,7 +13,7 @@ main() {
     line_break='
 '
     state_dir=/var/lib/pvegen/$cluster
-    call='' only='' from='' quiet='' overwrite='' log=''
+    call='' only='' from='' quiet='' overwrite='' log='' undo='' keeps_lock=''
     case $0 in
         /*) script=$0 ;;
         *) script=$PWD/$0 ;;
@@ -69,11 +69,6 @@ is_word() {
     esac
 }
 
-usage() {
-    cat <<'END'
-{{ usage_text | sh }}END
-}
-
 list_steps() {
     phase=list
     each_step
@@ -88,7 +83,6 @@ run_call() {
         is_root || refuse {{ m("need.root") }}
         right_host || refuse "$other_host"
         take_lock
-        open_log
         trap 'interrupted 129' HUP
         trap 'interrupted 130' INT
         trap 'interrupted 143' TERM
@@ -100,6 +94,7 @@ run_call() {
         out "1..$top"
         refuse {{ m("need.failed", count=v("$bad")) }}
     fi
+    [ "$call" != apply ] || open_log
     phase=want passed=''
     each_step
     step_close
@@ -151,6 +146,7 @@ stop() {
 
 end_part_way() {
     step_close
+    [ -z "$undo" ] || "$undo"
     bail {{ m("end.stopped", step=v("$step"), why=v("$1")) }}
     remark {{ m("end.stopped_next", again=v("$script")) }}
     exit 1
@@ -159,25 +155,34 @@ end_part_way() {
 interrupted() {
     trap '' HUP INT TERM
     [ -z "${temporary:-}" ] || rm -f "$temporary"
+    [ -z "$undo" ] || "$undo"
     bail {{ m("end.interrupted", step=v("$step")) }}
     exit "$1"
 }
 
-# One run at a time: flock where there is one, else a directory that names its
-# owner, so that a lock left by a dead run does not hold.
+# take_lock [wait]: one run at a time; "wait" waits for the end of another.
 take_lock() {
     mkdir -p /run/lock || refuse {{ m("lock.failed") }}
+    until try_lock; do
+        [ "${1:-}" = wait ] || refuse {{ m("lock.held") }}
+        sleep 1
+    done
+}
+
+# try_lock: flock where there is one, else a directory that names its owner, so
+# that a lock left by a dead run does not hold.
+try_lock() {
     if command -v flock >/dev/null 2>&1; then
         exec 9>>/run/lock/pvegen.lock
         # ksh and mksh hand a descriptor on only where it is named.
-        flock -n 9 9>&9 || refuse {{ m("lock.held") }}
-        return 0
+        flock -n 9 9>&9
+        return
     fi
     lock_owner=''
     if ! mkdir /run/lock/pvegen.d 2>/dev/null; then
         [ ! -r /run/lock/pvegen.d/pid ] || read -r lock_owner </run/lock/pvegen.d/pid
         if [ -z "$lock_owner" ] || kill -0 "$lock_owner" 2>/dev/null; then
-            refuse {{ m("lock.held") }}
+            return 1
         fi
     fi
     printf '%s\n' "$$" >/run/lock/pvegen.d/pid
@@ -190,5 +195,5 @@ open_log() {
     fi
     exec 8>>"/var/log/pvegen/$cluster.log"
     log=yes
-    printf '# %s %s %s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$node" "$call${overwrite:+ --overwrite}" >&8
+    printf '\n# %s %s %s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$node" "$call${overwrite:+ --overwrite}" >&8
 }

@@ -141,7 +141,8 @@ changed() {
     point ok "$1: $2"
 }
 
-# run WHAT COMMAND...: run it now, its output shown; its exit status.
+# run WHAT COMMAND...: run it now, its output shown; its exit status. With
+# $keeps_lock it holds the lock for as long as it runs, even where we are killed.
 run() {
     run_what=$1
     shift
@@ -150,7 +151,11 @@ run() {
     {
         run_status=$({
             {
-                "$@" 3>&- 4>&- 9>&- </dev/null 2>&1
+                if [ -n "$keeps_lock" ] && [ -e /dev/fd/9 ]; then
+                    "$@" 3>&- 4>&- 8>&- 9>&9 </dev/null 2>&1
+                else
+                    "$@" 3>&- 4>&- 8>&- 9>&- </dev/null 2>&1
+                fi
                 printf '%s' "$?" >&3
             } | indent '    #   ' >&4
         } 3>&1)

@@ -137,14 +137,21 @@ want_directory() {
 want_absent() {
     if [ "$phase" = need ]; then
         [ ! -e "$1" ] || step_differs=yes
+        return 0
     elif [ ! -e "$1" ] && [ ! -L "$1" ]; then
         same {{ m("file.absent", path=v("$1")) }}
-    elif differs "$1" {{ m("file.remove") }}; then
+        return 0
+    fi
+    absent_shown=$(difference "$1" /dev/null)
+    if differs "$1" {{ m("file.remove") }}; then
         mark_pending
         keep_first "$1"
         rm -f "$1" || cannot_write "$1"
         changed "$1" {{ m("file.removed") }}
+    else
+        touched="$touched $on_change"
     fi
+    detail diff "$absent_shown"
 }
 
 # want_moved FROM TO: what FROM holds is in TO, and FROM is gone.

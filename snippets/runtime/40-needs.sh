@@ -118,7 +118,8 @@ need_plain_file() {
     fi
 }
 
-# need_interface NAME [UPPER]: a wired interface that nothing but UPPER uses.
+# need_interface NAME UPPERS: a wired interface that nothing but our own bridges and
+# bonds uses.
 need_interface() {
     [ "$phase" = need ] || return 0
     nic=/sys/class/net/$1
@@ -126,18 +127,18 @@ need_interface() {
         need_failed {{ m("need.nic", nic=v("$1")) }} {{ m("need.nic_do") }}
     elif [ -d "$nic/wireless" ]; then
         need_failed {{ m("need.nic_wireless", nic=v("$1")) }} {{ m("need.nic_wireless_do") }}
-    elif ! free_for "$nic/master" "${2:-}"; then
+    elif ! free_for "$nic/master" "$2"; then
         need_failed {{ m("need.nic_used", nic=v("$1")) }} {{ m("need.nic_used_do", nic=v("$1")) }}
     else
         need_met {{ m("need.nic_free", nic=v("$1")) }}
     fi
 }
 
-# free_for MASTER UPPER: the link to a bridge or bond is not there, or is to UPPER.
+# free_for MASTER UPPERS: the link to a bridge or bond is not there, or is to ours.
 free_for() {
     [ -e "$1" ] || return 0
     nic_master=$(readlink "$1")
-    [ "${nic_master##*/}" = "$2" ]
+    is_word "${nic_master##*/}" "$2"
 }
 
 # need_clock SECONDS: the clock is not before the day this PVE appeared.

@@ -1,15 +1,13 @@
 # The network as it is now, and bringing up what the files say.
 
-# look_network: addresses and default routes, once until a command has run.
+# look_network: all addresses, once until a command has run.
 look_network() {
-    [ -z "$addresses" ] || return 0
-    addresses=$(ip -o addr show)
-    routes=$(ip -4 route show default; ip -6 route show default)
+    [ -n "$addresses" ] || addresses=$(ip -o addr show)
 }
 
 # What earlier looks saw does not count any more.
 forget_looks() {
-    looks=$((looks + 1)) addresses='' routes='' same_paths='|'
+    looks=$((looks + 1)) addresses='' same_paths='|'
 }
 
 # has_address INTERFACE ADDRESS/PREFIX
@@ -60,12 +58,21 @@ has_some_address() {
     ! has_only_link_local "$1"
 }
 
-# has_route GATEWAY INTERFACE: the default route, and no other one.
+# has_route GATEWAY INTERFACE: the default route. For IPv4 there is no second one:
+# that is the mark of an address on two interfaces.
 has_route() {
-    look_network
-    case "$routes " in
-        *"default via $1 dev $2 "*) return 0 ;;
+    case $1 in
+        *:*) routes_now=$(ip -6 route show default) ;;
+        *) routes_now=$(ip -4 route show default) ;;
+    esac
+    case "$routes_now " in
+        *"default via $1 dev $2 "*) ;;
         *) return 1 ;;
+    esac
+    case "$1 ${routes_now#default}" in
+        *:*' '*) return 0 ;;
+        *"$line_break"default*) return 1 ;;
+        *) return 0 ;;
     esac
 }
 
@@ -133,7 +140,7 @@ bring_up() {
             forget_looks
             changed {{ m("net.running") }} {{ m("unit.was_run", command=v("$*")) }}
         elif [ -n "$holds_wrong" ]; then
-            detail found "$holds_wrong"
+            detail missing "$holds_wrong"
         fi
     fi
     "$up_state"

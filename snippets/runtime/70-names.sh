@@ -67,6 +67,15 @@ resolves_back() {
     [ "$found" = "$2" ] || [ "$found" = "$3" ]
 }
 
+# resolves_both_ways SHORT NAME: the name has one address, whose name it is.
+resolves_both_ways() {
+    found=$(getent ahosts "$1" | awk '!seen[$1]++ { print $1 }')
+    case $found in
+        '' | *"$line_break"*) return 1 ;;
+        *) resolves_back "$found" "$2" "$1" ;;
+    esac
+}
+
 # resolves_to_own NAME: the name's address is on an interface of this node.
 resolves_to_own() {
     found=$(getent ahosts "$1" | awk 'NR == 1 { print $1 }')

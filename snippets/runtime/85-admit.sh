@@ -1,21 +1,19 @@
 # admit: root may log in by password for a while, so that others can join this node.
 
 admit() {
-    log='' quiet='' call=apply phase=want points=0 points_bad=0 bad=0 changes=0 step=admit step_title=admit only=''
-    looks=0 temporary='' touched='' on_change='' check_with='' top=0
-    forget_looks
-    is_root || { printf '%s\n' {{ m("need.root") }} >&2; exit 78; }
-    right_host || { printf '%s\n' "$other_host" >&2; exit 78; }
+    begin_call admit
     [ -f "$script" ] || { printf '%s\n' {{ m("admit.no_file") }} >&2; exit 78; }
+    is_member || { printf '%s\n' {{ m("admit.no_cluster", cluster=v("$cluster")) }} >&2; exit 78; }
+    sshd_accepts "$sshd_config" || { printf '%s\n' {{ m("admit.rejected", path=v("$sshd_config")) }} >&2; exit 78; }
     take_lock
     keep_first "$state_dir/close.sh"
-    awk -v tag="pvegen $cluster: root login" '
-        $0 == "# END " tag { inside = 0 }
-        inside
-        $0 == "# BEGIN " tag { inside = 1 }' "$sshd_config" >"$state_dir/admit.block" || cannot_write "$state_dir"
-    cp "$script" "$state_dir/close.sh" || cannot_write "$state_dir"
-    : >"$state_dir/admitted" || cannot_write "$state_dir"
+    # Where it is open already, what to go back to is known.
+    [ -e "$state_dir/admitted" ] || admit_remember || cannot_write "$state_dir"
+    { cp "$script" "$state_dir/close.sh.new" && mv -f "$state_dir/close.sh.new" "$state_dir/close.sh"; } ||
+        cannot_write "$state_dir"
+    opening="$$ $(date +%s)"
     admit_arm || stop {{ m("admit.no_timer") }}
+    printf '%s\n' "$opening" >"$state_dir/admitted" || cannot_write "$state_dir"
     admit_write <<END
  PermitRootLogin yes
  PasswordAuthentication yes
@@ -25,13 +23,11 @@ END
 
 # close: what admit opened is closed, now. The timer and the next boot call this.
 close_admission() {
-    log='' quiet=yes call=apply phase=want points=0 points_bad=0 bad=0 changes=0 step=close step_title=close only=''
-    looks=0 temporary='' touched='' on_change='' check_with='' top=0
-    forget_looks
-    is_root || { printf '%s\n' {{ m("need.root") }} >&2; exit 78; }
-    right_host || { printf '%s\n' "$other_host" >&2; exit 78; }
+    begin_call close
+    # A run that is under way may have read sshd's file already, to write it anew.
+    take_lock wait
     if [ -e "$state_dir/admitted" ]; then
-        admit_write <"$state_dir/admit.block"
+        admit_write <"$(existing "$state_dir/admit.block")"
         rm -f "$state_dir/admitted"
     fi
     systemctl disable pvegen-close.service >/dev/null 2>&1
@@ -39,13 +35,32 @@ close_admission() {
     printf '%s\n' {{ m("admit.closed") }}
 }
 
-# admit_write <<END: the block in sshd's file, tried by sshd, then in force.
+# begin_call NAME: what a run of the steps sets up, for a call that is none.
+begin_call() {
+    step=$1 step_title='' call=apply phase=want quiet=yes points=0 points_bad=0 bad=0 changes=0 top=0
+    looks=0 temporary='' touched='' on_change='' check_with=''
+    forget_looks
+    is_root || { printf '%s\n' {{ m("need.root") }} >&2; exit 78; }
+    right_host || { printf '%s\n' "$other_host" >&2; exit 78; }
+}
+
+# admit_remember: the lines of ours that stand in sshd's file now.
+admit_remember() {
+    awk -v tag="pvegen $cluster: root login" '
+        $0 == "# END " tag { inside = 0 }
+        inside
+        $0 == "# BEGIN " tag { inside = 1 }' "$sshd_config" >"$state_dir/admit.block"
+}
+
+# admit_write <<END: the block in sshd's file, tried by sshd, then in force. At boot
+# sshd comes after us, and must not be waited for.
 admit_write() {
     content=$(block_filter "pvegen $cluster: root login" first print "$sshd_config" && printf x)
-    content=${content%x}
     check_with=sshd_accepts
+    content=${content%x}
     replace "$sshd_config" ''
     check_with=''
+    systemctl is-active "$sshd_unit" >/dev/null 2>&1 || return 0
     run sshd systemctl reload-or-restart "$sshd_unit" ||
         stop {{ m("unit.run_failed", command=v("systemctl reload-or-restart $sshd_unit")) }}
 }
@@ -53,7 +68,7 @@ admit_write() {
 # Armed twice, and seen to be, before anything is opened: a timer that outlives
 # this login, and a unit that closes at the next boot before sshd starts.
 admit_arm() {
-    cat >/etc/systemd/system/pvegen-close.service <<END
+    cat >/etc/systemd/system/pvegen-close.service <<END || return 1
 [Unit]
 Description=Close the root login by password that pvegen opened
 Before=$sshd_unit.service
@@ -65,16 +80,25 @@ WantedBy=multi-user.target
 END
     systemctl daemon-reload
     systemctl enable pvegen-close.service >/dev/null 2>&1 || return 1
+    systemctl is-enabled pvegen-close.service >/dev/null 2>&1 || return 1
     systemctl stop pvegen-close-later.timer >/dev/null 2>&1
     if systemd-run --unit=pvegen-close-later --on-active="${open_minutes}m" \
         /bin/sh "$state_dir/close.sh" close >/dev/null 2>&1; then
-        systemctl is-active pvegen-close-later.timer >/dev/null
+        systemctl is-active pvegen-close-later.timer >/dev/null 2>&1
     else
-        (
-            trap '' HUP
-            sleep "$((open_minutes * 60))"
-            exec /bin/sh "$state_dir/close.sh" close
-        ) </dev/null >/dev/null 2>&1 8>&- 9>&- &
+        admit_sleep &
         kill -0 "$!"
     fi
+}
+
+# admit_sleep: the timer where systemd makes none. What was opened once more in the
+# meantime has a timer of its own.
+admit_sleep() {
+    # The lock and the terminal are let go of.
+    exec </dev/null >/dev/null 2>&1 8>&- 9>&-
+    trap '' HUP
+    sleep "$((open_minutes * 60))"
+    open_now=''
+    [ ! -r "$state_dir/admitted" ] || read -r open_now <"$state_dir/admitted"
+    [ "$open_now" != "$opening" ] || exec /bin/sh "$state_dir/close.sh" close
 }

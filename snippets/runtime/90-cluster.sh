@@ -78,9 +78,13 @@ need_member() {
 find_valuables() {
     valuables=''
     for valuable in /etc/pve/nodes/*/qemu-server/*.conf /etc/pve/nodes/*/lxc/*.conf /etc/pve/nodes/*/openvz/*.conf \
-        /etc/pve/firewall/* /etc/pve/ha/*.cfg /etc/pve/jobs.cfg /etc/pve/vzdump.cron; do
+        /etc/pve/firewall/* /etc/pve/ha/*.cfg /etc/pve/jobs.cfg; do
         [ ! -s "$valuable" ] || valuables="$valuables $valuable"
     done
+    # It is there from the start, with comments and a PATH.
+    if grep -q -s -E -e '^[^#[:blank:]=]+[[:blank:]].* root ' /etc/pve/vzdump.cron; then
+        valuables="$valuables /etc/pve/vzdump.cron"
+    fi
     if grep -s -E -e '^[a-z]+:' /etc/pve/storage.cfg | grep -q -v -E -e '^[a-z]+: *local(-lvm|-zfs)?$'; then
         valuables="$valuables /etc/pve/storage.cfg"
     fi
@@ -113,7 +117,9 @@ create_cluster() {
     differs {{ m("cluster.name", cluster=v("$cluster")) }} {{ m("unit.to_run", command=v("pvecm create $*")) }} || return 0
     within "$limit_unit" pmxcfs_is_up || stop {{ m("cluster.no_pmxcfs") }} {{ m("unit.run_failed_do", unit="pve-cluster") }}
     remember_root_login
+    keeps_lock=yes
     run pvecm pvecm create "$@"
+    keeps_lock=''
     forget_looks
     changed {{ m("cluster.name", cluster=v("$cluster")) }} {{ m("unit.was_run", command=v("pvecm create $*")) }}
 }
@@ -138,9 +144,56 @@ join_cluster() {
     member_is_fit "$join_address" "$join_member" || stop "$wrong" "$wrong_do"
     note {{ m("join.member_fine", member=v("$join_member")) }}
     remember_root_login
+    lock_join
+    keeps_lock=yes
     run pvecm timeout "$limit_join" pvecm add "$join_address" "$@"
+    keeps_lock=''
     forget_looks
+    # What is wrong now may be what a join leaves that was broken off half way.
+    if ! within 5 is_member; then
+        ! member_is_fit "$join_address" "$join_member" || wrong={{ m("join.failed") }} wrong_do={{ m("join.failed_do") }}
+        stop "$wrong" "$wrong_do"
+    fi
     changed {{ m("cluster.name", cluster=v("$cluster")) }} {{ m("unit.was_run", command=v("pvecm add $join_address $*")) }}
+}
+
+# lock_join: two nodes that join at the same time hang both, whichever members they
+# join through. So a directory in /etc/pve, which all members share, names the one
+# that joins. One of our own was left by a run that was broken off; one that is
+# older than a join can take holds nobody.
+lock_join() {
+    join_minutes=$(((limit_join + limit_quorum) / 60 + 1))
+    join_holder=$(
+        # The member's shell is to expand this.
+        # shellcheck disable=SC2016
+        ssh_to "$join_address" "node=$node minutes=$join_minutes"'
+            cd /etc/pve/priv || exit 1
+            if ! mkdir pvegen-join 2>/dev/null; then
+                [ -d pvegen-join ] || exit 1
+                read -r holder <pvegen-join/node
+                if [ "$holder" != "$node" ] && [ -z "$(find pvegen-join -prune -mmin "+$minutes")" ]; then
+                    printf "%s\n" "${holder:-?}"
+                    exit 2
+                fi
+            fi
+            printf "%s\n" "$node" >pvegen-join/node' 2>/dev/null
+    )
+    case $? in
+        0) undo=unlock_join ;;
+        2)
+            stop {{ m("join.locked", holder=v("$join_holder")) }} \
+                {{ m("join.locked_do", member=v("$join_member"), minutes=v("$join_minutes")) }}
+            ;;
+        *) stop {{ m("join.no_quorum", member=v("$join_member")) }} {{ m("join.no_quorum_do", member=v("$join_member")) }} ;;
+    esac
+}
+
+# unlock_join: by hand of the member, for as long as this node is not in the cluster.
+unlock_join() {
+    [ -n "$undo" ] || return 0
+    undo=''
+    rm -r /etc/pve/priv/pvegen-join 2>/dev/null ||
+        ssh_to "$join_address" 'rm -r /etc/pve/priv/pvegen-join' 2>/dev/null
 }
 
 # ask_trust: root's public key goes to the member; its password is asked for by ssh
@@ -148,8 +201,14 @@ join_cluster() {
 ask_trust() {
     [ "$trust" = password ] || stop {{ m("join.no_trust", member=v("$join_member")) }} {{ m("join.no_trust_do", member=v("$join_member")) }}
     note {{ m("join.asks", member=v("$join_member")) }}
+    # The member's shell is to expand this.
+    # shellcheck disable=SC2016
     ssh -o ConnectTimeout=10 "root@$join_address" \
-        'umask 077 && mkdir -p .ssh && cat >>.ssh/authorized_keys' </root/.ssh/id_rsa.pub 8>&- 9>&-
+        'umask 077
+        mkdir -p .ssh && key=$(cat) && cd .ssh || exit
+        [ ! -s authorized_keys ] || [ -z "$(tail -c 1 authorized_keys)" ] || echo >>authorized_keys
+        grep -q -s -F -x -e "$key" authorized_keys || printf "%s\n" "$key" >>authorized_keys' \
+        </root/.ssh/id_rsa.pub 8>&- 9>&-
     reaches_root "$join_address" ||
         stop {{ m("join.no_trust", member=v("$join_member")) }} {{ m("join.password_do", member=v("$join_member"), minutes=v("$open_minutes")) }}
 }
@@ -213,8 +272,10 @@ want_no_stub() {
     fi
 }
 
-# is_stub: it lists no nodes, and no line of it differs from what the package has.
+# is_stub: it belongs to a package, lists no nodes, and no line of it differs from
+# what the package has.
 is_stub() {
+    rpm -q -f /etc/corosync/corosync.conf >/dev/null 2>&1 || return 1
     if awk '/^[ \t]*#/ { next } $1 == "nodelist" { found = 1 } END { exit !found }' /etc/corosync/corosync.conf; then
         return 1
     fi

@@ -5,8 +5,9 @@ network_state() {
 }
 
 step_bridge() {
+    need {{ m("net.etcnet") }} {{ m("net.etcnet_do") }} test -d /etc/net/ifaces
 {% for nic in nics %}
-    need_interface {{ nic.name }} {{ nic.upper }}
+    need_interface {{ nic }} {{ uppers | string }}
 {% endfor %}
 {% if brctl %}
     need_commands brctl

@@ -6,7 +6,7 @@ network_state() {
 
 step_bridge() {
 {% for nic in nics %}
-    need_interface {{ nic.name }} {{ nic.upper }}
+    need_interface {{ nic }} {{ uppers | string }}
 {% endfor %}
     need_no_stanza_elsewhere {{ name_list }}
     on_change network

@@ -6,5 +6,6 @@ step_join() {
     expect {{ m("cluster.in_quorum", node=node, cluster=cluster) }} "$limit_quorum" \
         {{ m("cluster.in_quorum_do") }} \
         in_quorum
+    unlock_join
     want_units present boot {{ boot }}
 }

@@ -10,6 +10,10 @@ step_names() {
     expect {{ m("names.back", name=node.fqdn, address=node.address) }} 5 \
         {{ m("names.back_do") }} \
         resolves_back {{ node.address }} {{ node.fqdn }} {{ node.name }}
+{% else %}
+    expect {{ m("names.both_ways", name=node.name) }} 5 \
+        {{ m("names.forward_do", name=node.name) }} \
+        resolves_both_ways {{ node.name }} {{ node.fqdn }}
 {% endif %}
 {% endfor %}
     expect {{ m("names.own", name=own) }} 5 \

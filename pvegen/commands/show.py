@@ -1,0 +1,27 @@
+"""`pvegen show`: a description with all that is derived filled in."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from pvegen import description
+from pvegen.commands.mistakes import tell
+from pvegen.shown import shown
+
+
+def show(file: str, *, form: str) -> int:
+    """Print it as TOML or JSON on standard output; mistakes go to standard error."""
+    loaded = description.load_all([] if file == description.DEFAULT else [file])
+    code = tell(loaded, "text", strict=False, stream=sys.stderr)
+    view = loaded[0].view
+    if code or view is None:
+        return code
+    data = shown(view)
+    if form == "json":
+        print(json.dumps(data, indent=2))
+        return 0
+    import tomli_w
+
+    print(tomli_w.dumps(data), end="")
+    return 0

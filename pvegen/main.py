@@ -1,0 +1,127 @@
+"""The command line: parses and dispatches. Each command is a module of `commands`, loaded when it is called."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pvegen import __version__, errors
+from pvegen.report import FORMATS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_files = click.argument("files", nargs=-1, metavar="[FILE]...")
+
+
+def _path(value: str) -> Path:
+    """A parameter's type; pathlib takes a while to load, and only `build` needs it."""
+    from pathlib import Path
+
+    return Path(value)
+
+
+_strict = click.option("--strict", is_flag=True, help="Let warnings fail as errors do.")
+
+
+def _report_format() -> Callable[[Any], Any]:
+    return click.option(
+        "--format", "form", type=click.Choice(FORMATS), default="text", show_default=True,
+        help="How mistakes are reported.",
+    )
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog="Exit status: 0 done; 1 mistakes in a "
+             "description; 2 wrong call; 3 a fault of pvegen's; 4 stale (build --check).")
+@click.version_option(__version__, prog_name="pvegen", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Compile one description of a Proxmox VE cluster into one shell script for each node.
+
+    FILE is a description, cluster.toml if none is named, - for standard input.
+    """
+
+
+@cli.command()
+@_files
+@click.option("-o", "--output", type=_path, default="dist", show_default=True, metavar="DIR",
+              help="Where the folder of each cluster is made.")
+@click.option("--check", is_flag=True, help="Write nothing; show what is stale in DIR.")
+@click.option("--no-lint", is_flag=True, help="Do not run ShellCheck on what is built.")
+@click.option("--snippets", type=_path, metavar="DIR",
+              help="Shell snippets of your own, put over pvegen's.")
+@_strict
+@_report_format()
+def build(files: tuple[str, ...], output: Path, check: bool, no_lint: bool, snippets: Path | None, strict: bool,
+          form: str) -> int:
+    """Compile descriptions to DIR/<cluster>/<node>.sh."""
+    from pvegen.commands.build import build
+
+    return build(files, output, check=check, lint=not no_lint, snippets=snippets, strict=strict, form=form)
+
+
+@cli.command()
+@_files
+@_strict
+@_report_format()
+def check(files: tuple[str, ...], strict: bool, form: str) -> int:
+    """Show every mistake of descriptions."""
+    from pvegen.commands.check import check
+
+    return check(files, strict=strict, form=form)
+
+
+@cli.command()
+@click.argument("file", default="cluster.toml")
+@click.option("--format", "form", type=click.Choice(("toml", "json")), default="toml", show_default=True)
+def show(file: str, form: str) -> int:
+    """Print a description with all that is derived filled in."""
+    from pvegen.commands.show import show
+
+    return show(file, form=form)
+
+
+@cli.command()
+def schema() -> int:
+    """Print the JSON Schema of a description, for editors."""
+    from pvegen.commands.schema import schema
+
+    return schema()
+
+
+@cli.command()
+@click.argument("code", required=False)
+def explain(code: str | None) -> int:
+    """Tell more about a mistake's CODE; without it, list all codes."""
+    from pvegen.commands.explain import explain
+
+    return explain(code)
+
+
+@cli.command()
+@click.argument("name", required=False)
+def targets(name: str | None) -> int:
+    """List the systems that nodes can run, or show the facts of one."""
+    from pvegen.commands.targets import targets
+
+    return targets(name)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line; its exit status. Exceptions other than those of a wrong call pass through."""
+    try:
+        # Not cli.main(), which would answer some exceptions by itself.
+        with cli.make_context("pvegen", list(arguments)) as context:
+            return int(cli.invoke(context) or 0)
+    except click.exceptions.Exit as leave:
+        return leave.exit_code
+    except click.ClickException as error:
+        error.show()
+        return errors.WRONG_CALL
+
+
+def main() -> None:
+    """The command `pvegen`."""
+    sys.exit(errors.guarded(run, sys.argv[1:]))
