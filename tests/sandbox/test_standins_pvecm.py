@@ -241,7 +241,7 @@ def test_add_below_etc_pve_is_refused(two_new: list[Sandbox]) -> None:
 def test_add_that_waits_for_ever(two_new: list[Sandbox]) -> None:
     one, two = two_new
     two.fail("pvecm-hang")
-    command = f"timeout 2 pvecm add 10.0.0.251 --fingerprint {fingerprint(one)}"
+    command = f"timeout 8 pvecm add 10.0.0.251 --fingerprint {fingerprint(one)}"
     result = two.run(command, stdin="secret\n")
     assert result.status == 124
     assert result.stdout.endswith("waiting for quorum...")
