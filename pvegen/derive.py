@@ -11,6 +11,7 @@ import ipaddress
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import count
 from typing import Any
 
 from pvegen.model import Bond, Bridge, Description, Node
@@ -159,15 +160,9 @@ def order_of_running(nodes: list[NodeView]) -> list[NodeView]:
 
 def link_numbers(description: Description) -> list[int]:
     """The number of each `[[link]]`: as stated, else the next free one from 1."""
-    taken = {link.number for link in description.link if link.number is not None}
-    numbers: list[int] = []
-    for link in description.link:
-        number = link.number
-        if number is None:
-            number = next(n for n in range(1, 1 + len(description.link) + len(taken)) if n not in taken)
-            taken.add(number)
-        numbers.append(number)
-    return numbers
+    taken = {link.number for link in description.link}
+    free = (number for number in count(1) if number not in taken)
+    return [next(free) if link.number is None else link.number for link in description.link]
 
 
 def addresses_in(view: NodeView, network: Any) -> list[Any]:
@@ -202,7 +197,8 @@ def _interfaces(description: Description, index: int, node: Node) -> Iterator[In
     bonds: list[tuple[Path, Bond]] = [(("network", "bond", i), b) for i, b in enumerate(network.bond)]
     bonds = [(path, bond) for path, bond in bonds if bond.name not in own]
     bonds += [((*here, "bond", i), b) for i, b in enumerate(node.bond)]
-    lower = [_bond(path, bond, uppers) for path, bond in bonds]
+    above = _above(uppers)
+    lower = [_bond(path, bond, above) for path, bond in bonds]
     yield from _nics(here, node, lower + uppers)
     yield from lower
     vlans = [u for u in uppers if u.kind == "vlan"]
@@ -244,41 +240,53 @@ def _bridge(path: Path, bridge: Bridge) -> Interface:
     )
 
 
-def _bond(path: Path, bond: Bond, uppers: list[Interface]) -> Interface:
+def _bond(path: Path, bond: Bond, above: dict[str, list[Interface]]) -> Interface:
     policy = bond.hash_policy or ("layer2+3" if bond.mode in HASHING_MODES else "")
     return Interface(
         "bond", bond.name, path, lowers=tuple(bond.nics), bond_mode=bond.mode, bond_miimon=bond.miimon,
-        bond_hash=policy, mtu=bond.mtu or _needed_mtu(bond.name, uppers), mtu_stated=bond.mtu is not None,
+        bond_hash=policy, mtu=bond.mtu or _needed_mtu(bond.name, above), mtu_stated=bond.mtu is not None,
     )
 
 
-def _needed_mtu(name: str, above: list[Interface], seen: frozenset[str] = frozenset()) -> int | None:
+def _above(interfaces: list[Interface]) -> dict[str, list[Interface]]:
+    """What stands on each interface, by its name."""
+    above: dict[str, list[Interface]] = {}
+    for interface in interfaces:
+        for lower in interface.lowers:
+            above.setdefault(lower, []).append(interface)
+    return above
+
+
+def _needed_mtu(name: str, above: dict[str, list[Interface]], seen: frozenset[str] = frozenset()) -> int | None:
     """The MTU that what stands on an interface asks of it: the largest, through VLANs too.
 
     seen: the interfaces asked already, since a wrong description can hold a circle.
     """
     wanted = []
     seen |= {name}
-    for interface in above:
-        if name in interface.lowers and interface.name not in seen:
+    for interface in above.get(name, ()):
+        if interface.name not in seen:
             wanted.append(interface.mtu or _needed_mtu(interface.name, above, seen))
     return max((mtu for mtu in wanted if mtu), default=None)
 
 
 def _nics(here: Path, node: Node, others: list[Interface]) -> Iterator[Interface]:
     """The plain NICs: those with a table of their own, and those that something stands on."""
-    named: dict[str, Interface] = {}
-    for i, stated in enumerate(node.interface):
-        named[stated.name] = Interface(
+    nics = [
+        Interface(
             "nic", stated.name, (*here, "interface", i), address=stated.address, address6=stated.address6,
             mtu=stated.mtu, mtu_stated=stated.mtu is not None,
         )
-    made = {other.name for other in others}
+        for i, stated in enumerate(node.interface)
+    ]
+    known = {interface.name for interface in [*nics, *others]}
     for other in others:
         for lower in other.lowers:
-            if lower not in made and lower not in named:
-                named[lower] = Interface("nic", lower, other.path)
-    for interface in named.values():
-        if interface.mtu is None:
-            interface.mtu = _needed_mtu(interface.name, others)
-        yield interface
+            if lower not in known:
+                known.add(lower)
+                nics.append(Interface("nic", lower, other.path))
+    above = _above(others)
+    for nic in nics:
+        if nic.mtu is None:
+            nic.mtu = _needed_mtu(nic.name, above)
+        yield nic

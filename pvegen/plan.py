@@ -115,7 +115,7 @@ def _time(view: View, target: Target, node: NodeView) -> Step:
         "timezone": view.description.cluster.timezone,
         "timezone_file": target.time["timezone_file"],
         "services": target.time["services"],
-        "configs": sorted({path: unit for unit, path in target.time["config"].items()}.items()),
+        "configs": sorted(set(target.time["config"].values())),
         "config_of": list(target.time["config"].items()),
         "servers": list(view.description.time.servers),
         "released": calendar.timegm(released.timetuple()),

@@ -35,6 +35,8 @@ _UNREMARKABLE = re.compile(r"[A-Za-z0-9 _./:@%+,=\t-]*")
 _LIKE_THE_END = re.compile(r"^\s*END", re.MULTILINE)
 
 _WIDTH = 76
+# "  name   what it is": a line of a listing, up to its last column.
+_LISTING = re.compile(r" +(?:(?:\S| \S)+ {2,})?")
 
 
 class Sh(str):
@@ -162,11 +164,9 @@ def comment(text: str) -> Sh:
 
 
 def _wrapped(paragraph: str) -> list[str]:
-    """Lines of at most _WIDTH columns; those after the first stand below the last column of a listing."""
-    column = re.match(r"(?:\S| \S)*", paragraph.lstrip(" "))
-    indent = " " * (len(paragraph) - len(paragraph.lstrip(" ")))
-    if indent and column and (gap := re.match(r" {2,}", paragraph[len(indent) + column.end() :])):
-        indent = " " * (len(indent) + column.end() + gap.end())
+    """Lines of at most _WIDTH columns; those after a listing's first stand below its last column."""
+    found = _LISTING.match(paragraph)
+    indent = " " * min(len(found[0]) if found else 0, _WIDTH // 2)
     lines = []
     while len(paragraph) > _WIDTH:
         at = paragraph.rfind(" ", len(indent) + 1, _WIDTH + 1)

@@ -14,6 +14,7 @@ from pvegen import catalogue
 from pvegen.catalogue import Catalogue
 from pvegen.kinds import Kind, ListOf
 from pvegen.model import REQUIRED, Description, Key, Table
+from pvegen.report import json as json_format
 
 _INTRODUCTION = """\
 # The description
@@ -130,6 +131,13 @@ def errors_page(texts: Catalogue) -> str:
         "they stop a build only with `--strict`. `pvegen explain CODE` prints the same text.",
         "In the messages, words in braces stand for what the description holds. This page is",
         "made from the catalogue, `pvegen/messages/en.toml` (`python -m pvegen.reference`).",
+        "",
+        "`--format` chooses how they are reported: `text` for people, `github` and `sarif` (2.1.0) for",
+        "services that show them beside a change, and `json`:",
+        "",
+        "```text",
+        (json_format.__doc__ or "").strip(),
+        "```",
         "",
     ]
     for code in texts.codes:

@@ -8,8 +8,13 @@ main() {
     PATH=/usr/sbin:/usr/bin:/sbin:/bin
     LC_ALL=C
     export PATH LC_ALL
-    unset CDPATH ENV BASH_ENV
+    unset CDPATH ENV BASH_ENV GREP_OPTIONS POSIXLY_CORRECT probing holds_wrong member_looks
+    set +aefC
     umask 022
+    # A stream that is closed would lend its number to a file of ours.
+    [ -e /proc/self/fd/0 ] || exec </dev/null
+    [ -e /proc/self/fd/1 ] || exec >/dev/null
+    [ -e /proc/self/fd/2 ] || exec 2>/dev/null
     line_break='
 '
     state_dir=/var/lib/pvegen/$cluster
@@ -86,6 +91,8 @@ run_call() {
         trap 'interrupted 129' HUP
         trap 'interrupted 130' INT
         trap 'interrupted 143' TERM
+        # Whoever reads the output may go away; the work goes on, and into the log.
+        trap '' PIPE
     fi
     subtest requirements
     each_step
@@ -180,8 +187,9 @@ try_lock() {
     fi
     lock_owner=''
     if ! mkdir /run/lock/pvegen.d 2>/dev/null; then
+        [ -s /run/lock/pvegen.d/pid ] || sleep 1
         [ ! -r /run/lock/pvegen.d/pid ] || read -r lock_owner </run/lock/pvegen.d/pid
-        if [ -z "$lock_owner" ] || kill -0 "$lock_owner" 2>/dev/null; then
+        if [ -n "$lock_owner" ] && kill -0 "$lock_owner" 2>/dev/null; then
             return 1
         fi
     fi

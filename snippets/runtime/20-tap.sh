@@ -14,7 +14,7 @@ bail() {
 }
 
 out() {
-    printf '%s\n' "$*"
+    printf '%s\n' "$*" 2>/dev/null
     [ -z "$log" ] || printf '%s\n' "$*" >&8
 }
 

@@ -50,6 +50,11 @@ want_block() {
     want_edited "$1" block_filter "pvegen $cluster: $2" "$3"
 }
 
+# want_no_block PATH TAG: a block of ours from an earlier description is gone.
+want_no_block() {
+    [ ! -e "$1" ] || want_edited "$1" block_filter "pvegen $cluster: $2" last </dev/null
+}
+
 block_filter() {
     awk -v tag="$1" -v where="$2" -v mode="$3" '
         part == "want" { want = want $0 "\n"; next }
@@ -88,7 +93,9 @@ want_setting() {
 
 setting_filter() {
     awk -v name="$1" -v value="$2" -v mode="$3" '
-        { have = have $0 "\n" }
+        { line = $0 }
+        $0 ~ "^[ \t]*" name "=" { gsub(/["\047]/, "", line) }
+        { have = have line "\n" }
         $0 ~ "^[ \t]*" name "=" {
             if (!done) made = made name "=" value "\n"
             done = 1
@@ -97,9 +104,7 @@ setting_filter() {
         { made = made $0 "\n" }
         END {
             if (!done) made = made name "=" value "\n"
-            plain = have
-            gsub(/"/, "", plain)
-            if (mode == "test") exit made != plain
+            if (mode == "test") exit made != have
             printf "%s", made
         }' "$4"
 }
@@ -122,7 +127,9 @@ want_copy() {
 want_directory() {
     if [ "$phase" = need ]; then
         [ -d "$1" ] || step_differs=yes
-        [ ! -e "$1" ] || [ -d "$1" ] || need_failed {{ m("file.not_directory", path=v("$1")) }}
+        if [ ! -d "$1" ] && { [ -e "$1" ] || [ -L "$1" ]; }; then
+            need_failed {{ m("file.not_directory", path=v("$1")) }}
+        fi
     elif [ -d "$1" ]; then
         same "$1/"
     elif differs "$1/" {{ m("file.create") }}; then
@@ -136,7 +143,8 @@ want_directory() {
 # want_absent PATH: there is no such file.
 want_absent() {
     if [ "$phase" = need ]; then
-        [ ! -e "$1" ] || step_differs=yes
+        if [ -e "$1" ] || [ -L "$1" ]; then step_differs=yes; fi
+        [ -L "$1" ] || need_plain_file "$1"
         return 0
     elif [ ! -e "$1" ] && [ ! -L "$1" ]; then
         same {{ m("file.absent", path=v("$1")) }}
@@ -158,6 +166,7 @@ want_absent() {
 want_moved() {
     if [ "$phase" = need ]; then
         [ ! -e "$1" ] || step_differs=yes
+        need_plain_file "$1" && need_plain_file "$2" || return 0
         if [ -s "$1" ] && [ -s "$2" ] && ! cmp -s "$1" "$2"; then
             need_failed {{ m("file.both", one=v("$1"), other=v("$2")) }} {{ m("file.both_do") }}
         fi
@@ -172,7 +181,10 @@ want_moved() {
 
 # want_link PATH TARGET: the path is a symbolic link that ends at the target.
 want_link() {
-    [ "$phase" = want ] || return 0
+    if [ "$phase" = need ]; then
+        [ -L "$1" ] || need_plain_file "$1"
+        return 0
+    fi
     if [ -L "$1" ] && [ "$(readlink -f "$1")" = "$(readlink -f "$2")" ]; then
         same "$1 -> $2"
     elif differs "$1 -> $2" {{ m("file.link") }}; then
@@ -190,6 +202,10 @@ want_link() {
 # the call is to change anything; the difference is shown either way.
 put() {
     content=${content%x}
+    if [ -e "$1" ] && printf '%s' "$content" | cmp -s - "$1" && has_mode "$1" "$2"; then
+        same "$1"
+        return 0
+    fi
     put_how={{ m("file.change") }}
     [ -e "$1" ] || put_how={{ m("file.create") }}
     if [ "$call" = apply ]; then

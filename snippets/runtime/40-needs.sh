@@ -89,7 +89,7 @@ need_packages() {
     if missing=$(rpm -q "$@" 2>&1); then
         need_met {{ m("need.packages", names=v("$*")) }}
     else
-        missing=$(printf '%s\n' "$missing" | grep -F -e 'not installed')
+        missing=$(printf '%s\n' "$missing" | awk '/not installed/ { names = names " " $2 } END { print substr(names, 2) }')
         need_failed {{ m("need.packages_missing", said=v("$missing")) }} {{ m("need.packages_do", names=v("$*")) }}
     fi
 }

@@ -90,9 +90,9 @@ want_unit() {
 unit_boots() {
     unit_changed=no
     case $unit_file in
-        enabled | enabled-runtime | static | indirect | generated | alias | linked) return 0 ;;
+        enabled | enabled-runtime | static | indirect | alias | linked) return 0 ;;
         disabled) return 1 ;;
-        # A unit made of a SysV script has no state of its own in old systemd.
+        # A unit made of a SysV script is "generated", or in old systemd has no state at all.
         *) systemctl is-enabled "$unit_id" >/dev/null 2>&1 ;;
     esac
 }

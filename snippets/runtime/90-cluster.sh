@@ -209,6 +209,11 @@ ask_trust() {
         [ ! -s authorized_keys ] || [ -z "$(tail -c 1 authorized_keys)" ] || echo >>authorized_keys
         grep -q -s -F -x -e "$key" authorized_keys || printf "%s\n" "$key" >>authorized_keys' \
         </root/.ssh/id_rsa.pub 8>&- 9>&-
+    case $? in
+        0 | 255) ;;
+        # Its authorized_keys are the cluster's, and cannot be written.
+        *) stop {{ m("join.no_quorum", member=v("$join_member")) }} {{ m("join.no_quorum_do", member=v("$join_member")) }} ;;
+    esac
     reaches_root "$join_address" ||
         stop {{ m("join.no_trust", member=v("$join_member")) }} {{ m("join.password_do", member=v("$join_member"), minutes=v("$open_minutes")) }}
 }
@@ -218,13 +223,13 @@ ask_trust() {
 # listed there yet. What is not so goes into $wrong, what to do into $wrong_do.
 member_is_fit() {
     wrong={{ m("join.silent", member=v("$2")) }} wrong_do={{ m("join.silent_do", member=v("$2")) }}
-    member_said=$(ssh_to "$1" 'date +%s; pveversion; tr -d " \t\n" </etc/pve/.members' 2>/dev/null) || return 1
+    member_said=$(ssh_to "$1" 'date +%s; pveversion; cat /etc/pve/.members 2>/dev/null; :' 2>/dev/null) || return 1
     clock_off=$(date +%s)
     clock_off=$((clock_off - ${member_said%%"$line_break"*}))
     member_said=${member_said#*"$line_break"}
     member_version=${member_said%%"$line_break"*}
     member_version=${member_version#pve-manager/}
-    members=${member_said#*"$line_break"}
+    members=$(printf '%s' "${member_said#*"$line_break"}" | tr -d ' \t\n')
     wrong='' wrong_do=''
     own_version=$(pveversion)
     own_version=${own_version#pve-manager/}

@@ -7,8 +7,8 @@ step_time() {
     want_file /etc/timezone {{ (timezone ~ "\n") | heredoc }}
 {% endif %}
     pick_time_service {{ services }}
-{% if servers %}
     on_change "$time_service"
+{% if servers %}
     case $time_service in
 {% for unit, path in config_of %}
         {{ unit }})
@@ -17,10 +17,12 @@ step_time() {
 {% endfor %}
         *) need {{ m("time.no_config", unit=v("$time_service")) }} {{ m("time.no_config_do") }} false ;;
     esac
+{% else %}
+{% for path in configs %}
+    want_no_block {{ path }} 'time servers'
+{% endfor %}
 {% endif %}
     want_no_other_time_service
     [ -z "$time_service" ] || want_units required run "$time_service"
-{% if servers %}
     settle "$time_service" systemctl restart "$time_service"
-{% endif %}
 }

@@ -1,0 +1,2133 @@
+#!/bin/sh
+# Node pve1 of the Proxmox VE cluster mypve: ALT p8, Proxmox VE 4.4, corosync
+# 2, etcnet.
+#
+# Run as root on the node itself:
+#   sh pve1.sh check   show what would change, write nothing; the default
+#   sh pve1.sh apply   make the changes; safe to repeat and to interrupt
+#   sh pve1.sh verify  see whether the node is as described and healthy
+#   sh pve1.sh keys    print this node's public keys for the description
+#   sh pve1.sh admit   let root in by password for 15 minutes, for joins
+#   sh pve1.sh steps   list the steps
+#   sh pve1.sh help    show this
+#   --only STEP   this step alone
+#   --quiet       say only what is not as described
+#   --overwrite   replace our files that were changed by hand
+#
+# Made by pvegen 0.1.0 from a description of the cluster. Change the
+# description and build again rather than edit this file. Read it from here
+# down: the node's own steps come first, then the runtime that carries them
+# out.
+eol=''
+[ -z "$eol" ] || { printf '%s\n' 'This copy has CRLF line ends (Windows): copy it again as a binary file, or run: tr -d '\''\r'\'' <copy >script' >&2; exit 78; } #
+set -u
+
+node='pve1'
+cluster='mypve'
+target='alt-p8'
+open_minutes=15
+ssh_dir='/etc/openssh'
+sshd_config=$ssh_dir/sshd_config
+sshd_unit='sshd'
+
+# Waits and limits, in seconds.
+limit_unit=60
+limit_network=60
+limit_quorum=120
+limit_api=90
+
+# The right host with the right system on it. Only looks: nothing is changed
+# unless all of this, and what the other steps need, is so.
+step_host() {
+    need_root
+    need_host
+    need_release /etc/altlinux-release 'ALT *'
+    need_series '4'
+    need_packages pve-manager pve-cluster openssh-server openssh-clients
+    need_commands pvecm pveversion systemctl ip ssh sshd ssh-keygen getent openssl timeout
+    need_no_rival NetworkManager systemd-networkd networking
+}
+
+# Time. Certificates and tickets are valid from and until: nodes whose clocks
+# differ do not trust one another. Two time services would pull one clock in
+# two directions, so just one is on.
+step_time() {
+    need_clock 1459468800 # 2016-04-01
+    need 'the system knows the time zone Europe/Moscow' 'Install the package tzdata.' test -f /usr/share/zoneinfo/Europe/Moscow
+    want_link /etc/localtime /usr/share/zoneinfo/Europe/Moscow
+    want_setting /etc/sysconfig/clock ZONE Europe/Moscow
+    want_file /etc/timezone <<'END'
+Europe/Moscow
+END
+    pick_time_service ntpd openntpd chronyd systemd-timesyncd
+    want_no_other_time_service
+    [ -z "$time_service" ] || want_units required run "$time_service"
+}
+
+# The bridge that guests are plugged into. The node's own address moves from
+# the NIC to the bridge, and the NIC becomes its port: a port with an address
+# of its own would answer for the same network twice, and the node would reach
+# nobody. etcnet has a directory for each interface; the bridge's is written
+# before the port's is emptied.
+network_state() {
+    holds 'eth0 is up' is_up eth0
+    holds 'eth0 is a port of vmbr0' is_port_of eth0 vmbr0
+    holds 'eth0 has no address of its own' has_only_link_local eth0
+    holds 'vmbr0 is up' is_up vmbr0
+    holds 'vmbr0 has forward delay 0' has_delay vmbr0 0
+    holds 'vmbr0 has 10.0.0.251/24' has_address vmbr0 10.0.0.251/24
+    holds 'vmbr0 has the broadcast address' has_broadcast vmbr0 10.0.0.251/24
+    holds 'the default route is via 10.0.0.1 on vmbr0' has_route 10.0.0.1 vmbr0
+}
+
+step_bridge() {
+    need 'etcnet is there (/etc/net/ifaces)' 'This target'\''s network is etcnet'\''s: install the package etcnet, or state another target.' test -d /etc/net/ifaces
+    need_interface eth0 'vmbr0'
+    need_commands brctl
+    on_change network
+
+    want_directory /etc/net/ifaces/vmbr0
+    want_file /etc/net/ifaces/vmbr0/brctl <<'END'
+stp AUTO off
+setfd AUTO 0
+END
+    want_file /etc/net/ifaces/vmbr0/ipv4address <<'END'
+10.0.0.251/24 brd +
+END
+    want_file /etc/net/ifaces/vmbr0/ipv4route <<'END'
+default via 10.0.0.1
+END
+    want_file /etc/net/ifaces/vmbr0/options <<'END'
+BOOTPROTO=static
+CONFIG_WIRELESS=no
+CONFIG_IPV4=yes
+HOST='eth0'
+ONBOOT=yes
+TYPE=bri
+END
+    want_moved /etc/net/ifaces/eth0/resolv.conf /etc/net/ifaces/vmbr0/resolv.conf
+    want_absent /etc/net/ifaces/vmbr0/ipv6address
+    want_absent /etc/net/ifaces/vmbr0/ipv6route
+
+    want_directory /etc/net/ifaces/eth0
+    want_file /etc/net/ifaces/eth0/options <<'END'
+BOOTPROTO=static
+CONFIG_WIRELESS=no
+CONFIG_IPV4=yes
+ONBOOT=yes
+TYPE=eth
+END
+    want_absent /etc/net/ifaces/eth0/ipv4address
+    want_absent /etc/net/ifaces/eth0/ipv6address
+    want_absent /etc/net/ifaces/eth0/ipv4route
+    want_absent /etc/net/ifaces/eth0/ipv6route
+
+    bring_up network_state 'vmbr0' systemctl restart network
+    expect 'gateway 10.0.0.1 answers' "$limit_network" \
+        'Is the cable in the right port, the VLAN right, the gateway up? See: ip neigh; bridge link' \
+        answers 10.0.0.1
+}
+
+# PVE of early 2016 reads the bridges from Debian's file
+# /etc/network/interfaces, which has no other meaning here; later ones read
+# etcnet's own. The copy is made of the same data, once.
+step_mirror() {
+    if package_older pve-common 4.0.63; then
+        want_interfaces /etc/network/interfaces 'eth0 vmbr0' 'vmbr0 eth0' <<'END'
+iface eth0 inet manual
+
+auto vmbr0
+iface vmbr0 inet static
+	address 10.0.0.251/24
+	gateway 10.0.0.1
+	bridge-ports eth0
+	bridge-stp off
+	bridge-fd 0
+@dns@
+END
+    elif [ "$phase" = want ]; then
+        same 'this pve-common reads etcnet'\''s own files'
+    fi
+}
+
+# Names. Every node has to know every node's name, forward and back, one to
+# one. pmxcfs does not start where the node's own name is an address of the
+# loopback, and lines that say so are put right.
+step_names() {
+    want_hosts 'pve1 pve1.localdomain pve2 pve2.localdomain' <<'END'
+10.0.0.251 pve1.localdomain pve1
+10.0.0.252 pve2.localdomain pve2
+END
+    expect 'pve1 is 10.0.0.251' 5 \
+        'See who answers what: getent ahosts pve1; grep pve1 /etc/hosts; grep hosts: /etc/nsswitch.conf' \
+        resolves pve1 10.0.0.251
+    expect '10.0.0.251 is pve1.localdomain' 5 \
+        'An earlier line of /etc/hosts, or the reverse zone in DNS, has another name for it.' \
+        resolves_back 10.0.0.251 pve1.localdomain pve1
+    expect 'pve2 is 10.0.0.252' 5 \
+        'See who answers what: getent ahosts pve2; grep pve2 /etc/hosts; grep hosts: /etc/nsswitch.conf' \
+        resolves pve2 10.0.0.252
+    expect '10.0.0.252 is pve2.localdomain' 5 \
+        'An earlier line of /etc/hosts, or the reverse zone in DNS, has another name for it.' \
+        resolves_back 10.0.0.252 pve2.localdomain pve2
+    expect 'pve1 is an address of this node' 5 \
+        'See: getent ahosts pve1; ip addr. Is the network up as described?' \
+        resolves_to_own pve1
+}
+
+# PVE hands the ticket for a guest's console to another node as the variable
+# LC_PVE_TICKET through ssh; without it the console of a guest on another node
+# stays black. The lines come first in their files: after a Match or Host
+# block they would hold for that block only.
+step_ssh() {
+    on_change sshd
+    check_with=sshd_accepts
+    want_block /etc/openssh/sshd_config environment first <<'END'
+AcceptEnv LC_PVE_TICKET
+END
+    check_with=''
+    settle sshd systemctl reload-or-restart sshd
+    on_change ''
+    want_block /etc/openssh/ssh_config environment first <<'END'
+SendEnv LC_PVE_TICKET
+END
+    expect 'sshd takes LC_PVE_TICKET from every connection' 5 \
+        'See: sshd -T | grep -i acceptenv' \
+        accepts_env LC_PVE_TICKET
+    expect 'ssh sends LC_PVE_TICKET to pve2' 0 \
+        'See: ssh -G root@NODE | grep -i sendenv; and root'\''s own /root/.ssh/config' \
+        sends_env LC_PVE_TICKET 10.0.0.252
+}
+
+# PVE's nodes run commands on one another as root through ssh. Once the node
+# is in the cluster, pvecm keeps the keys; before that the joining node has to
+# get into its member.
+step_trust() {
+    want_root_key
+}
+
+# rrdcached keeps the measurements that the web interface draws. This release
+# has to be told where, by the file that the package brings.
+step_rrdcached() {
+    on_change rrdcached
+    want_copy /etc/sysconfig/rrdcached /usr/share/doc/pve-cluster/rrdcached.sysconfig /usr/share/doc/pve-manager/rrdcached.sysconfig
+    want_directory /var/lib/rrdcached/db
+    want_directory /var/lib/rrdcached/journal
+    settle rrdcached systemctl restart rrdcached
+}
+
+# The corosync package installs an example as its configuration. pve-cluster,
+# when it starts for the first time, would take it for a cluster's, and pvecm
+# create would refuse for ever. Removed only if it is that example and the
+# node is in no cluster.
+step_stub() {
+    want_no_stub
+}
+
+# Services that PVE stands on, enabled and running; one that this system does
+# not have is passed over. pve-cluster brings up /etc/pve; corosync is started
+# by pvecm, when it has a configuration.
+step_services() {
+    want_units present run syslogd rrdcached ksmtuned crond lxcfs cgmanager nfslock rpcbind
+    want_units required run pve-cluster
+}
+
+# This node creates the cluster. pvecm says "done" too early and exits with 0
+# when it fails: what counts is that pmxcfs itself says the node is in the
+# cluster and may write.
+step_create() {
+    need_own_cluster
+    create_cluster mypve
+    expect 'pve1 is in cluster mypve, quorate, and may write to /etc/pve' "$limit_quorum" \
+        'See: pvecm status; cat /etc/pve/.members; journalctl -b -u corosync -u pve-cluster. Are udp ports 5404-5412 open between the nodes, multicast passed (corosync 2), clocks and MTU alike? If this node was being added and its member waits for it without quorum, on the member: pvecm expected 1, then apply here again.' \
+        in_quorum
+    want_units present boot corosync
+}
+
+# pvecm sets PermitRootLogin to yes without a word. What was there before, or
+# what the description says, is put back; nodes come in by key.
+step_root_login() {
+    on_change sshd
+    check_with=sshd_accepts
+    want_root_login keep /etc/openssh/sshd_config without-password
+    check_with=''
+    settle sshd systemctl reload-or-restart sshd
+    expect 'PermitRootLogin is as described' 5 \
+        'See: sshd -T | grep -i permitrootlogin' \
+        root_login_as_wanted
+}
+
+# The web interface and what belongs to it, enabled and running; the unit that
+# starts guests at boot is only enabled where PVE refuses to start it by hand.
+step_manager() {
+    want_units present run pvedaemon pveproxy pvestatd spiceproxy pve-firewall pve-ha-lrm pve-ha-crm
+    want_units present run pve-manager
+    expect 'the API answers on https://10.0.0.251:8006' "$limit_api" \
+        'See: systemctl status pveproxy pvedaemon; journalctl -b -u pveproxy; ss -tln sport = 8006' \
+        api_answers 10.0.0.251
+    expect_root_reaches 10.0.0.252 pve2
+}
+
+# The steps, in order.
+step_names='host time bridge mirror names ssh trust rrdcached stub services create root-login manager'
+
+each_step() {
+    if step host 'the right host, with the right system'; then step_host; fi
+    if step time 'time zone Europe/Moscow and one time service'; then step_time; fi
+    if step bridge 'Ethernet bridge vmbr0 over eth0'; then step_bridge; fi
+    if step mirror 'copy of vmbr0 in /etc/network/interfaces'; then step_mirror; fi
+    if step names 'names of all nodes'; then step_names; fi
+    if step ssh 'LC_PVE_TICKET passes through ssh'; then step_ssh; fi
+    if step trust 'root'\''s way between the nodes'; then step_trust; fi
+    if step rrdcached 'rrdcached, as PVE needs it'; then step_rrdcached; fi
+    if step stub 'no example configuration of corosync'; then step_stub; fi
+    if step services 'services that PVE stands on'; then step_services; fi
+    if step create 'cluster mypve is created'; then step_create; fi
+    if step root-login 'root'\''s login through ssh, after pvecm'; then step_root_login; fi
+    if step manager 'web interface and its services'; then step_manager; fi
+}
+
+usage() {
+    cat <<'END'
+Run as root on the node itself:
+  sh pve1.sh check   show what would change, write nothing; the default
+  sh pve1.sh apply   make the changes; safe to repeat and to interrupt
+  sh pve1.sh verify  see whether the node is as described and healthy
+  sh pve1.sh keys    print this node's public keys for the description
+  sh pve1.sh admit   let root in by password for 15 minutes, for joins
+  sh pve1.sh steps   list the steps
+  sh pve1.sh help    show this
+  --only STEP   this step alone
+  --quiet       say only what is not as described
+  --overwrite   replace our files that were changed by hand
+END
+}
+
+# Calls beside check, apply and verify.
+other_call() {
+    case $call in
+        keys) print_keys ;;
+        admit) admit ;;
+        close) close_admission ;;
+        *) ;;
+    esac
+}
+
+# What to do next, said at the end of apply.
+after_apply() {
+    remark "Nodes join through this one: pve2. Where they are to join by root's password, run here first: sh $script admit"
+    remark "See whether all is well: sh $script verify"
+}
+
+# ---------------------------------------------------------------------------
+# The runtime: the same in every script. What the steps above say is done here.
+# ---------------------------------------------------------------------------
+
+# The call, its options, and the two passes: first what the steps need, with
+# nothing touched; then what they want.
+main() {
+    PATH=/usr/sbin:/usr/bin:/sbin:/bin
+    LC_ALL=C
+    export PATH LC_ALL
+    unset CDPATH ENV BASH_ENV
+    umask 022
+    line_break='
+'
+    state_dir=/var/lib/pvegen/$cluster
+    call='' only='' from='' quiet='' overwrite='' log='' undo='' keeps_lock=''
+    case $0 in
+        /*) script=$0 ;;
+        *) script=$PWD/$0 ;;
+    esac
+    read_call "$@"
+    cd / || exit 1
+    case $call in
+        help) usage ;;
+        steps) list_steps ;;
+        check | apply | verify) run_call ;;
+        *) other_call ;;
+    esac
+}
+
+read_call() {
+    while [ "$#" -gt 0 ]; do
+        case $1 in
+            check | apply | verify | steps | help | keys | admit | close)
+                [ -z "$call" ] || wrong_call "two calls at once: $call and $1"
+                call=$1
+                ;;
+            --only | --from)
+                [ "$#" -ge 2 ] || wrong_call "$1 takes the name of a step"
+                is_word "$2" "$step_names" || wrong_call "there is no step $2; the steps are: $step_names"
+                if [ "$1" = --only ]; then only=$2; else from=$2; fi
+                shift
+                ;;
+            --quiet) quiet=yes ;;
+            --overwrite) overwrite=yes ;;
+            -h | --help) call=help ;;
+            *) wrong_call "unknown call or option: $1" ;;
+        esac
+        shift
+    done
+    call=${call:-check}
+}
+
+wrong_call() {
+    printf '%s\n' "$1" >&2
+    usage >&2
+    exit 64
+}
+
+# is_word WORD LIST: whether the blank-separated list has the word.
+is_word() {
+    case " $2 " in
+        *" $1 "*) return 0 ;;
+        *) return 1 ;;
+    esac
+}
+
+list_steps() {
+    phase=list
+    each_step
+}
+
+run_call() {
+    phase=need step='' step_title='' top=0 points=0 points_bad=0 bad=0 changes=0 passed=''
+    looks=0 temporary='' touched='' on_change='' check_with=''
+    forget_looks
+    tap_begin
+    if [ "$call" = apply ]; then
+        is_root || refuse 'run as root'
+        right_host || refuse "$other_host"
+        take_lock
+        trap 'interrupted 129' HUP
+        trap 'interrupted 130' INT
+        trap 'interrupted 143' TERM
+    fi
+    subtest requirements
+    each_step
+    subtest_end 'requirements'
+    if [ "$bad" -gt 0 ] && [ "$call" != verify ]; then
+        out "1..$top"
+        refuse "$bad requirements fail; nothing was changed"
+    fi
+    [ "$call" != apply ] || open_log
+    phase=want passed=''
+    each_step
+    step_close
+    out "1..$top"
+    finish
+}
+
+# The last words and the exit status.
+finish() {
+    case $call in
+        check)
+            if [ "$changes" -gt 0 ]; then
+                remark "$changes changes wait; nothing was changed. \"apply\" makes them."
+                exit 2
+            fi
+            remark 'Nothing to do: the node is as described.'
+            ;;
+        apply)
+            if [ "$bad" -gt 0 ]; then
+                remark "$bad things are not as described; see \"not ok\" above."
+                exit 1
+            fi
+            remark "Done: $changes changes."
+            after_apply
+            ;;
+        *)
+            if [ "$bad" -gt 0 ]; then
+                remark "$bad things are not as described; see \"not ok\" above."
+                exit 1
+            fi
+            remark 'The node is as described and healthy.'
+            ;;
+    esac
+    exit 0
+}
+
+# refuse WHY: nothing was changed, exit status 78.
+refuse() {
+    bail "$1"
+    exit 78
+}
+
+# stop WHY [WHAT-TO-DO]: apply ends part way, exit status 1.
+stop() {
+    point 'not ok' "$1"
+    [ -z "${2:-}" ] || detail help "$2"
+    end_part_way "$1"
+}
+
+end_part_way() {
+    step_close
+    [ -z "$undo" ] || "$undo"
+    bail "stopped in step $step: $1"
+    remark "What was done up to here stays and does no harm. Mend the cause, then run again: sh $script apply"
+    exit 1
+}
+
+interrupted() {
+    trap '' HUP INT TERM
+    [ -z "${temporary:-}" ] || rm -f "$temporary"
+    [ -z "$undo" ] || "$undo"
+    bail "interrupted in step $step; no file is half written, run apply again"
+    exit "$1"
+}
+
+# take_lock [wait]: one run at a time; "wait" waits for the end of another.
+take_lock() {
+    mkdir -p /run/lock || refuse 'cannot make a lock under /run/lock'
+    until try_lock; do
+        [ "${1:-}" = wait ] || refuse 'another run of a pvegen script is under way on this node; wait for it to end'
+        sleep 1
+    done
+}
+
+# try_lock: flock where there is one, else a directory that names its owner, so
+# that a lock left by a dead run does not hold.
+try_lock() {
+    if command -v flock >/dev/null 2>&1; then
+        exec 9>>/run/lock/pvegen.lock
+        # ksh and mksh hand a descriptor on only where it is named.
+        flock -n 9 9>&9
+        return
+    fi
+    lock_owner=''
+    if ! mkdir /run/lock/pvegen.d 2>/dev/null; then
+        [ ! -r /run/lock/pvegen.d/pid ] || read -r lock_owner </run/lock/pvegen.d/pid
+        if [ -z "$lock_owner" ] || kill -0 "$lock_owner" 2>/dev/null; then
+            return 1
+        fi
+    fi
+    printf '%s\n' "$$" >/run/lock/pvegen.d/pid
+    trap 'rm -rf /run/lock/pvegen.d' EXIT
+}
+
+open_log() {
+    if ! { mkdir -p /var/log/pvegen && chmod 700 /var/log/pvegen && : >>"/var/log/pvegen/$cluster.log"; }; then
+        refuse 'cannot write the log under /var/log/pvegen'
+    fi
+    exec 8>>"/var/log/pvegen/$cluster.log"
+    log=yes
+    printf '\n# %s %s %s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$node" "$call${overwrite:+ --overwrite}" >&8
+}
+
+# Output: TAP version 14, the same for people and for tools, and into the log.
+
+tap_begin() {
+    out 'TAP version 14'
+    remark "$call: node $node of cluster $cluster"
+}
+
+remark() {
+    out "# $1"
+}
+
+bail() {
+    out "Bail out! $1"
+}
+
+out() {
+    printf '%s\n' "$*"
+    [ -z "$log" ] || printf '%s\n' "$*" >&8
+}
+
+# step NAME TITLE: whether this step is to run now; ends the one before.
+step() {
+    case $phase in
+        list)
+            printf '%-12s %s\n' "$1" "$2"
+            return 1
+            ;;
+        need)
+            step=$1 step_differs='' on_change='' check_with=''
+            [ "$1" != host ] || return 0
+            ;;
+        *) step_close ;;
+    esac
+    if [ -n "$only" ]; then
+        [ "$1" = "$only" ] || return 1
+    elif [ -n "$from" ]; then
+        [ "$1" != "$from" ] || passed=yes
+        [ -n "$passed" ] || return 1
+    fi
+    [ "$phase" = want ] || return 0
+    step=$1 on_change='' check_with='' touched=''
+    step_title=$2
+    subtest "$1"
+}
+
+step_close() {
+    [ -n "$step_title" ] || return 0
+    subtest_end "$step: $step_title"
+    step_title=''
+}
+
+subtest() {
+    points=0 points_bad=0 points_todo=0
+    [ -n "$quiet" ] || out "# Subtest: $1"
+}
+
+subtest_end() {
+    top=$((top + 1))
+    [ -n "$quiet" ] || out "    1..$points"
+    if [ "$points_bad" -gt 0 ]; then
+        out "not ok $top - $1"
+    elif [ "$points_todo" -gt 0 ]; then
+        out "not ok $top - $1 # TODO" "$points_todo to change"
+    else
+        out "ok $top - $1"
+    fi
+}
+
+# point 'ok'|'not ok' WHAT [DIRECTIVE]: one thing that was looked at.
+point() {
+    points=$((points + 1))
+    case "$1 ${3:-}" in
+        'not ok TODO'*) points_todo=$((points_todo + 1)) ;;
+        'not ok'*)
+            points_bad=$((points_bad + 1))
+            bad=$((bad + 1))
+            ;;
+        *) [ -z "$quiet" ] || return 0 ;;
+    esac
+    if [ -n "$quiet" ]; then
+        out "# $1 - $2${3:+ ($3)}"
+    else
+        out "    $1 $points - $2${3:+ # $3}"
+    fi
+}
+
+# detail KEY TEXT [KEY TEXT]: more on the point before, as its YAML block; a key
+# without text is left out.
+detail() {
+    [ -n "$quiet" ] || out '      ---'
+    while [ "$#" -gt 0 ]; do
+        if [ -z "$2" ]; then
+            :
+        elif [ -n "$quiet" ]; then
+            printf '%s\n' "$2" | indent "#   $1: "
+        else
+            out "      $1: |"
+            printf '%s\n' "$2" | indent '        '
+        fi
+        shift 2
+    done
+    [ -n "$quiet" ] || out '      ...'
+}
+
+# Lines of standard input, each behind the text given.
+indent() {
+    while IFS= read -r indent_line || [ -n "$indent_line" ]; do
+        out "$1$indent_line"
+    done
+}
+
+note() {
+    [ -n "$quiet" ] || out "    # $1"
+}
+
+# same WHAT: it is as it should be.
+same() {
+    point ok "$1"
+}
+
+# differs WHAT HOW: tells that something is not as described; true where the
+# caller has to change it now.
+differs() {
+    case $call in
+        check)
+            point 'not ok' "$1" "TODO $2"
+            changes=$((changes + 1))
+            return 1
+            ;;
+        verify)
+            point 'not ok' "$1: $2"
+            return 1
+            ;;
+        *) return 0 ;;
+    esac
+}
+
+# changed WHAT HOW: the change that differs asked for is made.
+changed() {
+    changes=$((changes + 1))
+    point ok "$1: $2"
+}
+
+# run WHAT COMMAND...: run it now, its output shown; its exit status. With
+# $keeps_lock it holds the lock for as long as it runs, even where we are killed.
+run() {
+    run_what=$1
+    shift
+    note "+ $(as_typed "$@")"
+    # The status comes back through descriptor 3, past the pipe.
+    {
+        run_status=$({
+            {
+                if [ -n "$keeps_lock" ] && [ -e /dev/fd/9 ]; then
+                    "$@" 3>&- 4>&- 8>&- 9>&9 </dev/null 2>&1
+                else
+                    "$@" 3>&- 4>&- 8>&- 9>&- </dev/null 2>&1
+                fi
+                printf '%s' "$?" >&3
+            } | indent '    #   ' >&4
+        } 3>&1)
+    } 4>&1
+    [ "$run_status" -eq 0 ] || note "$run_what: exit status $run_status"
+    return "$run_status"
+}
+
+# as_typed WORD...: a command as one would type it.
+as_typed() {
+    typed=''
+    for typed_word in "$@"; do
+        case $typed_word in
+            '' | *[!A-Za-z0-9_./:@%+,=-]*) typed="$typed '$typed_word'" ;;
+            *) typed="$typed $typed_word" ;;
+        esac
+    done
+    printf '%s\n' "${typed# }"
+}
+
+# within SECONDS COMMAND...: until the command succeeds, a look each second.
+within() {
+    within_left=$1
+    shift
+    until "$@"; do
+        forget_looks
+        [ "$within_left" -gt 0 ] || return 1
+        within_left=$((within_left - 1))
+        sleep 1
+    done
+}
+
+# expect WHAT SECONDS HINT COMMAND...: what must hold once all is applied.
+# check does not look: changes may wait.
+expect() {
+    [ "$phase" = want ] && [ "$call" != check ] || return 0
+    expect_what=$1 expect_within=$2 expect_hint=$3
+    shift 3
+    [ "$call" = apply ] || expect_within=0
+    found=''
+    if within "$expect_within" "$@"; then
+        point ok "$expect_what"
+        return 0
+    fi
+    point 'not ok' "$expect_what"
+    detail found "$found" help "$expect_hint"
+    [ "$call" != apply ] ||
+        end_part_way "not so after $expect_within s: $expect_what"
+}
+
+# Files: what is wanted is compared, shown, and put in place whole; what stood
+# there first is kept under $state_dir/first.
+
+# want_file PATH [MODE] <<END: the file has just this content.
+want_file() {
+    if [ "$phase" = need ]; then
+        need_plain_file "$1" || return 0
+        if cmp -s - "$1" && has_mode "$1" "${2:-}"; then
+            looks_same "$1"
+            return 0
+        fi
+        step_differs=yes
+        if [ -z "$overwrite" ] && changed_by_hand "$1"; then
+            need_failed "$1 was changed by hand since this script wrote it" "Below is what was changed. Bring it into the description, or let it go with: sh $script apply --overwrite"
+            show_difference "$1" "$state_dir/written$1"
+        fi
+    elif is_same "$1"; then
+        same "$1"
+    else
+        content=$(cat && printf x)
+        put "$1" "${2:-}" remember
+    fi
+}
+
+# want_edited PATH FILTER [ARGUMENT...] <<END: the file is as the filter makes it
+# of what it is now and of the lines given. "FILTER ... test PATH" says by its
+# exit status whether that is so (1: no), "FILTER ... print PATH" prints it.
+want_edited() {
+    edited=$1
+    shift
+    if [ "$phase" = need ]; then
+        need_plain_file "$edited" || return 0
+        "$@" test "$edited"
+        case $? in
+            0) looks_same "$edited" ;;
+            1) step_differs=yes ;;
+            *) need_failed "$edited has a BEGIN line of ours without its END line, or nothing to take over" 'Somebody cut our block in two. Put the END line back where the block ended, or remove the block.' ;;
+        esac
+    elif is_same "$edited"; then
+        same "$edited"
+    else
+        content=$("$@" print "$edited" && printf x)
+        put "$edited" ''
+    fi
+}
+
+# want_block PATH TAG first|last <<END: the file has these lines between two markers
+# of ours, before ("first") or after all that is not ours. No lines: no block.
+want_block() {
+    want_edited "$1" block_filter "pvegen $cluster: $2" "$3"
+}
+
+block_filter() {
+    awk -v tag="$1" -v where="$2" -v mode="$3" '
+        part == "want" { want = want $0 "\n"; next }
+        { have = have $0 "\n" }
+        $0 == "# BEGIN " tag {
+            inside = 1
+            # It stays where it is, unless it has to be first and is not.
+            if (where == "last" || !others) { before = rest; rest = ""; placed = 1 }
+            next
+        }
+        $0 == "# END " tag { inside = 0; next }
+        inside { next }
+        /^# BEGIN pvegen / { foreign = 1 }
+        { rest = rest $0 "\n"; if (!foreign) others = 1 }
+        /^# END pvegen / { foreign = 0 }
+        END {
+            if (inside) exit 3
+            if (want != "") want = "# BEGIN " tag "\n" want "# END " tag "\n"
+            if (placed) made = before want rest
+            else made = where == "first" ? want rest : rest want
+            if (mode == "test") exit made != have
+            printf "%s", made
+        }' part=want - part=have "$(existing "$4")"
+}
+
+# existing PATH: the path, or an empty file where there is nothing.
+existing() {
+    if [ -e "$1" ]; then printf '%s\n' "$1"; else printf '/dev/null\n'; fi
+}
+
+# want_setting PATH NAME VALUE: a NAME=VALUE line in a file that exists.
+want_setting() {
+    [ -e "$1" ] || return 0
+    want_edited "$1" setting_filter "$2" "$3" </dev/null
+}
+
+setting_filter() {
+    awk -v name="$1" -v value="$2" -v mode="$3" '
+        { have = have $0 "\n" }
+        $0 ~ "^[ \t]*" name "=" {
+            if (!done) made = made name "=" value "\n"
+            done = 1
+            next
+        }
+        { made = made $0 "\n" }
+        END {
+            if (!done) made = made name "=" value "\n"
+            plain = have
+            gsub(/"/, "", plain)
+            if (mode == "test") exit made != plain
+            printf "%s", made
+        }' "$4"
+}
+
+# want_copy PATH SOURCE...: the file is a copy of the first source that exists.
+want_copy() {
+    copied=$1
+    shift
+    for copy_source in "$@"; do
+        if [ -f "$copy_source" ]; then
+            want_file "$copied" <"$copy_source"
+            return 0
+        fi
+    done
+    [ "$phase" != need ] || [ -f "$copied" ] ||
+        need_failed "$copied has nothing to be made of: none of $* exists" 'The package should have brought one of them: install it again.'
+}
+
+# want_directory PATH: the directory is there.
+want_directory() {
+    if [ "$phase" = need ]; then
+        [ -d "$1" ] || step_differs=yes
+        [ ! -e "$1" ] || [ -d "$1" ] || need_failed "$1 is not a directory"
+    elif [ -d "$1" ]; then
+        same "$1/"
+    elif differs "$1/" 'create'; then
+        mark_pending
+        keep_first "$1"
+        mkdir -p "$1" || cannot_write "$1"
+        changed "$1/" 'created'
+    fi
+}
+
+# want_absent PATH: there is no such file.
+want_absent() {
+    if [ "$phase" = need ]; then
+        [ ! -e "$1" ] || step_differs=yes
+        return 0
+    elif [ ! -e "$1" ] && [ ! -L "$1" ]; then
+        same "no $1"
+        return 0
+    fi
+    absent_shown=$(difference "$1" /dev/null)
+    if differs "$1" 'remove'; then
+        mark_pending
+        keep_first "$1"
+        rm -f "$1" || cannot_write "$1"
+        changed "$1" 'removed'
+    else
+        touched="$touched $on_change"
+    fi
+    detail diff "$absent_shown"
+}
+
+# want_moved FROM TO: what FROM holds is in TO, and FROM is gone.
+want_moved() {
+    if [ "$phase" = need ]; then
+        [ ! -e "$1" ] || step_differs=yes
+        if [ -s "$1" ] && [ -s "$2" ] && ! cmp -s "$1" "$2"; then
+            need_failed "both $1 and $2 exist and differ" 'Look at both and remove the one that is wrong.'
+        fi
+    elif [ ! -e "$1" ]; then
+        same "$1 is in $2"
+    else
+        content=$(cat "$1" && printf x)
+        [ -s "$2" ] || put "$2" ''
+        want_absent "$1"
+    fi
+}
+
+# want_link PATH TARGET: the path is a symbolic link that ends at the target.
+want_link() {
+    [ "$phase" = want ] || return 0
+    if [ -L "$1" ] && [ "$(readlink -f "$1")" = "$(readlink -f "$2")" ]; then
+        same "$1 -> $2"
+    elif differs "$1 -> $2" 'link'; then
+        keep_first "$1"
+        temporary=$1.pvegen
+        if ! { ln -sfn "$2" "$temporary" && mv -fT "$temporary" "$1"; }; then
+            cannot_write "$1"
+        fi
+        temporary=''
+        changed "$1 -> $2" 'linked'
+    fi
+}
+
+# put PATH MODE [remember]: $content (with an x behind it) becomes the file, if
+# the call is to change anything; the difference is shown either way.
+put() {
+    content=${content%x}
+    put_how='change'
+    [ -e "$1" ] || put_how='create'
+    if [ "$call" = apply ]; then
+        mark_pending
+        keep_first "$1"
+        put_shown=$(printf '%s' "$content" | difference "$1" -)
+        replace "$1" "$2" "${3:-}"
+        changed "$1" "$put_how"
+        detail diff "$put_shown"
+    else
+        differs "$1" "$put_how" || detail diff "$(printf '%s' "$content" | difference "$1" -)"
+        touched="$touched $on_change"
+    fi
+}
+
+# difference PATH OTHER: unified diff without its two lines of file names.
+difference() {
+    diff -u "$(existing "$1")" "$2" | tail -n +3
+}
+
+show_difference() {
+    detail diff "$(difference "$2" "$1")"
+}
+
+# replace PATH MODE [remember]: $content in a temporary file beside it, with the
+# old one's owner, mode and attributes, synced, renamed over it.
+replace() {
+    temporary=${1%/*}/.${1##*/}.pvegen
+    rm -f "$temporary"
+    if [ -e "$1" ]; then
+        cp -a "$1" "$temporary" || cannot_write "$1"
+    else
+        { : >"$temporary" && chmod "${2:-644}" "$temporary"; } || cannot_write "$1"
+    fi
+    printf '%s' "$content" >"$temporary" || cannot_write "$1"
+    [ -z "$2" ] || chmod "$2" "$temporary" || cannot_write "$1"
+    flush "$temporary" || cannot_write "$1"
+    if [ -n "$check_with" ] && ! "$check_with" "$temporary"; then
+        rm -f "$temporary"
+        stop "$1 would not be accepted by its own program; it stays as it was" 'Mend the file first: what is wrong with it stands above.'
+    fi
+    if [ -n "${3:-}" ]; then
+        { mkdir -p "$state_dir/written${1%/*}" && cp -p "$temporary" "$state_dir/written$1.next"; } || cannot_write "$1"
+    fi
+    mv -f "$temporary" "$1" || cannot_write "$1"
+    temporary=''
+    [ -z "${3:-}" ] || mv -f "$state_dir/written$1.next" "$state_dir/written$1"
+}
+
+cannot_write() {
+    [ -z "$temporary" ] || rm -f "$temporary"
+    temporary=''
+    stop "cannot write $1" 'Is the disk full or read-only? See: df -h; mount; dmesg | tail'
+}
+
+# flush PATH: the file's data is on the disk (sync of old systems takes no name).
+flush() {
+    sync "$1" 2>/dev/null || sync
+}
+
+# keep_first PATH: a copy of what is there before the first change of ours.
+keep_first() {
+    if [ ! -d "$state_dir/written" ]; then
+        (umask 077 && mkdir -p "$state_dir/first" "$state_dir/pending" "$state_dir/written") || cannot_write "$state_dir"
+    fi
+    if [ -e "$state_dir/first$1" ] || [ -L "$state_dir/first$1" ] ||
+        grep -q -s -F -x -e "$1" "$state_dir/made"; then
+        return 0
+    fi
+    if [ -e "$1" ] || [ -L "$1" ]; then
+        temporary=$state_dir/first$1.new
+        mkdir -p "$state_dir/first${1%/*}" && cp -a "$1" "$temporary" && mv -f "$temporary" "$state_dir/first$1"
+    else
+        printf '%s\n' "$1" >>"$state_dir/made"
+    fi || cannot_write "$state_dir"
+    temporary=''
+}
+
+# changed_by_hand PATH: whether somebody changed the file since we last wrote it.
+changed_by_hand() {
+    [ -e "$1" ] && [ -e "$state_dir/written$1" ] && ! cmp -s "$1" "$state_dir/written$1" &&
+        ! cmp -s "$1" "$state_dir/written$1.next"
+}
+
+# has_mode PATH MODE: whether the file's mode is this one; any is where none is given.
+has_mode() {
+    [ -z "$2" ] || [ -n "$(find "$1" -prune -perm "$2")" ]
+}
+
+# looks_same PATH, is_same PATH: what the first pass saw need not be looked at
+# again in the second, unless a command ran between.
+looks_same() {
+    same_paths="$same_paths$1|"
+}
+
+is_same() {
+    case $same_paths in
+        *"|$1|"*) return 0 ;;
+        *) return 1 ;;
+    esac
+}
+
+# on_change UNIT: what changes from here on in this step needs the unit to be
+# told; remembered on disk first, so that a killed run does not forget it.
+on_change() {
+    on_change=$1
+}
+
+mark_pending() {
+    [ -n "$on_change" ] || return 0
+    if ! (umask 077 && mkdir -p "$state_dir/pending" && : >"$state_dir/pending/$on_change"); then
+        cannot_write "$state_dir"
+    fi
+}
+
+# is_pending UNIT: whether a change waits for the unit to be told.
+is_pending() {
+    is_word "$1" "$touched" || [ -e "$state_dir/pending/$1" ]
+}
+
+# settle UNIT COMMAND...: the command tells the unit of what has changed.
+settle() {
+    [ "$phase" = want ] || return 0
+    is_pending "$1" || return 0
+    settled=$1
+    shift
+    differs "$settled" "run $*" || return 0
+    run "$settled" "$@" || stop "$* failed" "See why: systemctl status $settled; journalctl -b -u $settled"
+    rm -f "$state_dir/pending/$settled"
+    changed "$settled" "ran $*"
+}
+
+# Requirements: looked at before anything is changed, all of them.
+
+need_met() {
+    point ok "$step: $1"
+}
+
+# need_failed WHAT [WHAT-TO-DO]
+need_failed() {
+    point 'not ok' "$step: $1"
+    [ -z "${2:-}" ] || detail help "$2"
+}
+
+# need WHAT WHAT-TO-DO COMMAND...: the command succeeds.
+need() {
+    [ "$phase" = need ] || return 0
+    need_what=$1 need_do=$2
+    shift 2
+    if "$@"; then need_met "$need_what"; else need_failed "$need_what" "$need_do"; fi
+}
+
+# right_host: this is the node that the script was made for.
+right_host() {
+    here=$(uname -n)
+    here=${here%%.*}
+    other_host="this script is for $node, and this host is $here"
+    [ "$here" = "$node" ]
+}
+
+need_host() {
+    [ "$phase" = need ] || return 0
+    if right_host; then
+        need_met "this is $node"
+    else
+        need_failed "$other_host" "Take the script of this host, or give the host its name (hostnamectl set-hostname $node) before it is in any cluster."
+    fi
+}
+
+need_root() {
+    need 'run as root' 'Run the script as root, for example through: su -' is_root
+}
+
+is_root() {
+    [ "$(id -u)" -eq 0 ]
+}
+
+# need_release FILE PATTERN: the system's name in its release file.
+need_release() {
+    [ "$phase" = need ] || return 0
+    release=''
+    [ ! -r "$1" ] || IFS= read -r release <"$1"
+    # The pattern is meant as one: it stands unquoted.
+    # shellcheck disable=SC2254
+    case $release in
+        $2) need_met "$release" ;;
+        *) need_failed "$1 says \"${release:-}\", not $2" "The script was built for $target: build it for the system that this node runs." ;;
+    esac
+}
+
+# need_series SERIES: the major version of PVE is one of these.
+need_series() {
+    [ "$phase" = need ] || return 0
+    pve_version=$(pveversion 2>/dev/null)
+    pve_version=${pve_version#pve-manager/}
+    pve_version=${pve_version%%/*}
+    if is_word "${pve_version%%.*}" "$1"; then
+        need_met "Proxmox VE $pve_version"
+    else
+        need_failed "Proxmox VE ${pve_version:-?} is installed, the script is for series $1" "The script was built for $target: build it for the series that is installed (pveversion), or install Proxmox VE first."
+    fi
+}
+
+# need_commands NAME...: every command that the steps call.
+need_commands() {
+    [ "$phase" = need ] || return 0
+    missing=''
+    for needed in "$@"; do
+        command -v "$needed" >/dev/null 2>&1 || missing="$missing $needed"
+    done
+    if [ -z "$missing" ]; then
+        need_met 'all commands are there'
+    else
+        need_failed "commands are missing: ${missing# }" 'Install the packages that hold them.'
+    fi
+}
+
+# need_packages NAME...: what the starter kit installs.
+need_packages() {
+    [ "$phase" = need ] || return 0
+    if missing=$(rpm -q "$@" 2>&1); then
+        need_met "packages are installed: $*"
+    else
+        missing=$(printf '%s\n' "$missing" | grep -F -e 'not installed')
+        need_failed "packages are missing: $missing" "Install them first, from the medium or the mirror that you have: apt-get install $*"
+    fi
+}
+
+# need_no_rival UNIT...: no second program manages the network.
+need_no_rival() {
+    [ "$phase" = need ] || return 0
+    rivals=$(systemctl is-active "$@" 2>/dev/null)
+    for rival in "$@"; do
+        rival_state=${rivals%%"$line_break"*}
+        rivals=${rivals#*"$line_break"}
+        if [ "$rival_state" = active ]; then
+            need_failed "$rival is active and manages the network too" "Two managers undo one another's work. Turn it off: systemctl disable --now $rival"
+        fi
+    done
+}
+
+# need_plain_file PATH: a file, or nothing; neither a link nor something else.
+need_plain_file() {
+    if [ -L "$1" ]; then
+        need_failed "$1 is a symbolic link" 'The script replaces files, not what links lead to. Put a plain file there, or move it away.'
+        return 1
+    elif [ -e "$1" ] && [ ! -f "$1" ]; then
+        need_failed "$1 is not a plain file" 'The script replaces files, not what links lead to. Put a plain file there, or move it away.'
+        return 1
+    fi
+}
+
+# need_interface NAME UPPERS: a wired interface that nothing but our own bridges and
+# bonds uses.
+need_interface() {
+    [ "$phase" = need ] || return 0
+    nic=/sys/class/net/$1
+    if [ ! -d "$nic" ]; then
+        need_failed "there is no interface $1" 'See what interfaces there are: ip link. Then correct the description and build again.'
+    elif [ -d "$nic/wireless" ]; then
+        need_failed "interface $1 is wireless" 'A wireless interface cannot be a port of a bridge: state a wired one.'
+    elif ! free_for "$nic/master" "$2"; then
+        need_failed "interface $1 belongs to another bridge or bond" "See which one: ls -l /sys/class/net/$1/master. Take it out there or correct the description."
+    else
+        need_met "interface $1 is there and free"
+    fi
+}
+
+# free_for MASTER UPPERS: the link to a bridge or bond is not there, or is to ours.
+free_for() {
+    [ -e "$1" ] || return 0
+    nic_master=$(readlink "$1")
+    is_word "${nic_master##*/}" "$2"
+}
+
+# need_clock SECONDS: the clock is not before the day this PVE appeared.
+need_clock() {
+    [ "$phase" = need ] || return 0
+    now=$(date +%s)
+    if [ "$now" -ge "$1" ]; then
+        need_met 'the clock shows a possible day'
+    else
+        need_failed 'the clock shows a day before this Proxmox VE existed' 'Set the clock, then the hardware'\''s: date -s "YYYY-MM-DD hh:mm" && hwclock --systohc'
+    fi
+}
+
+# Services, as systemd sees them: one look at all units of a step.
+
+# units_look UNIT...: their states into $units, a line each:
+# unit id load active file-state type refuses-start condition
+units_look() {
+    units=$(
+        systemctl show -p Id -p LoadState -p ActiveState -p UnitFileState -p Type \
+            -p RefuseManualStart -p ConditionResult -- "$@" 2>/dev/null |
+            awk -v asked="$*" '
+                BEGIN { count = split(asked, unit, " "); n = 1 }
+                function flush_unit() {
+                    if (seen) print unit[n++], get("Id"), get("LoadState"), get("ActiveState"), \
+                        get("UnitFileState"), get("Type"), get("RefuseManualStart"), get("ConditionResult")
+                    split("", value)
+                    seen = 0
+                }
+                function get(name) { return value[name] == "" ? "-" : value[name] }
+                /^$/ { flush_unit(); next }
+                { cut = index($0, "="); value[substr($0, 1, cut - 1)] = substr($0, cut + 1); seen = 1 }
+                END { flush_unit() }'
+    )
+}
+
+# unit_facts UNIT: what units_look saw of it, into variables.
+unit_facts() {
+    unit_id=$1 unit_load=not-found unit_active=inactive unit_file=- unit_type=- unit_refuses=no unit_condition=yes
+    # A line of $units is split into its words on purpose.
+    while read -r unit_name unit_words; do
+        [ "$unit_name" = "$1" ] || continue
+        # shellcheck disable=SC2086
+        unit_set $unit_words
+    done <<END
+$units
+END
+}
+
+unit_set() {
+    unit_id=$1 unit_load=$2 unit_active=$3 unit_file=$4 unit_type=$5 unit_refuses=$6 unit_condition=$7
+}
+
+# want_units required|present WHAT UNIT...: each unit is enabled and, unless WHAT
+# is "boot", runs. "present": a unit that this system lacks is passed over.
+want_units() {
+    units_rule=$1 units_what=$2
+    shift 2
+    if [ "$phase" = need ]; then
+        [ "$units_rule" = required ] || return 0
+        units_look "$@"
+        for unit in "$@"; do
+            unit_facts "$unit"
+            case $unit_load in
+                loaded) ;;
+                masked) need_failed "$unit is masked" "Somebody turned it off for good. If that is no longer meant: systemctl unmask $unit" ;;
+                *) need_failed "there is no unit $unit" "The package that brings $unit is not installed, or another release of it." ;;
+            esac
+        done
+        return 0
+    fi
+    units_look "$@"
+    for unit in "$@"; do
+        unit_facts "$unit"
+        want_unit
+    done
+}
+
+# One unit of want_units, its facts in the variables.
+want_unit() {
+    case $unit_load in
+        loaded) ;;
+        masked)
+            point ok "$unit" 'SKIP masked by somebody: left alone'
+            return 0
+            ;;
+        *)
+            point ok "$unit" 'SKIP not on this system'
+            return 0
+            ;;
+    esac
+    unit_boots || enable_unit || return 0
+    if [ "$units_what" = boot ] || [ "$unit_refuses" = yes ]; then
+        [ "$unit_changed" = yes ] || same "$unit is enabled"
+    elif unit_runs; then
+        [ "$unit_changed" = yes ] || same "$unit is enabled and runs"
+    else
+        start_unit
+    fi
+}
+
+# Whether the unit comes up at boot, or is of a kind that others bring up.
+unit_boots() {
+    unit_changed=no
+    case $unit_file in
+        enabled | enabled-runtime | static | indirect | generated | alias | linked) return 0 ;;
+        disabled) return 1 ;;
+        # A unit made of a SysV script has no state of its own in old systemd.
+        *) systemctl is-enabled "$unit_id" >/dev/null 2>&1 ;;
+    esac
+}
+
+# An alias is enabled by the unit that it stands for.
+enable_unit() {
+    unit_how='enable'
+    if [ "$units_what" = run ] && [ "$unit_refuses" = no ] && ! unit_runs; then unit_how='enable and start'; fi
+    differs "$unit" "$unit_how" || return 1
+    keep_unit
+    systemctl enable "$unit_id" >/dev/null 2>&1 ||
+        stop "$unit cannot be enabled" "See why: systemctl status $unit_id; journalctl -b -u $unit_id"
+    unit_changed=yes
+    changed "$unit" 'enabled'
+}
+
+unit_runs() {
+    case "$unit_type $unit_active" in
+        *' active' | *' reloading') return 0 ;;
+        *) return 1 ;;
+    esac
+}
+
+start_unit() {
+    differs "$unit" 'start' || return 0
+    keep_unit
+    forget_looks
+    if ! run "$unit" systemctl start "$unit_id" || ! within "$limit_unit" unit_is_up "$unit_id"; then
+        units_look "$unit"
+        unit_facts "$unit"
+        if [ "$unit_condition" = no ]; then
+            point ok "$unit" 'SKIP its own start condition does not hold here'
+        elif [ "$unit_type" = oneshot ] && [ "$unit_active" = inactive ]; then
+            changed "$unit" 'started'
+        elif [ "$units_rule" = required ]; then
+            stop "$unit does not run" "See why: systemctl status $unit_id; journalctl -b -u $unit_id"
+        else
+            point 'not ok' "$unit does not run"
+            detail help "See why: systemctl status $unit_id; journalctl -b -u $unit_id"
+        fi
+        return 0
+    fi
+    changed "$unit" 'started'
+}
+
+# Up, or plainly not going to be: a failed or finished one is not waited for.
+unit_is_up() {
+    case $(systemctl is-active "$1") in
+        active) return 0 ;;
+        activating | reloading | deactivating) return 1 ;;
+        *)
+            within_left=0
+            return 1
+            ;;
+    esac
+}
+
+# keep_unit: how the unit stood before the first change of ours.
+keep_unit() {
+    keep_first "$state_dir/units"
+    grep -q -s -F -e "$unit " "$state_dir/units" ||
+        printf '%s %s %s\n' "$unit" "$unit_file" "$unit_active" >>"$state_dir/units" ||
+        cannot_write "$state_dir/units"
+}
+
+# pick_time_service UNIT...: the one that runs, else the first that exists, into
+# $time_service.
+pick_time_service() {
+    units_look "$@"
+    time_service='' time_running='' time_others=''
+    for unit in "$@"; do
+        unit_facts "$unit"
+        [ "$unit_load" = loaded ] || continue
+        [ -n "$time_service" ] || time_service=$unit
+        if unit_runs && [ -z "$time_running" ]; then
+            time_running=$unit
+            time_service=$unit
+        fi
+    done
+    time_id=$(unit_facts "$time_service" && printf '%s' "$unit_id")
+    for unit in "$@"; do
+        unit_facts "$unit"
+        if [ "$unit_load" != loaded ] || [ "$unit_id" = "$time_id" ]; then continue; fi
+        if unit_runs || [ "$unit_file" = enabled ]; then time_others="$time_others $unit"; fi
+    done
+    if [ "$phase" = need ]; then
+        [ -n "$time_service" ] ||
+            need_failed "there is no time service: none of $*" "Install one of them: $*"
+    fi
+}
+
+# want_no_other_time_service: two would pull the clock in two directions.
+want_no_other_time_service() {
+    [ "$phase" = want ] || return 0
+    for unit in $time_others; do
+        differs "$unit" "disable and stop, for $time_service keeps the time" || continue
+        unit_facts "$unit"
+        keep_unit
+        run "$unit" systemctl disable "$unit_id"
+        run "$unit" systemctl stop "$unit_id" ||
+            stop "systemctl stop $unit_id failed" "See why: systemctl status $unit_id; journalctl -b -u $unit_id"
+        changed "$unit" 'disabled and stopped'
+    done
+}
+
+# The network as it is now, and bringing up what the files say.
+
+# look_network: all addresses, once until a command has run.
+look_network() {
+    [ -n "$addresses" ] || addresses=$(ip -o addr show)
+}
+
+# What earlier looks saw does not count any more.
+forget_looks() {
+    looks=$((looks + 1)) addresses='' same_paths='|'
+}
+
+# has_address INTERFACE ADDRESS/PREFIX
+has_address() {
+    look_network
+    case $addresses in
+        *": $1 "*" $2 "*)
+            has_address_exact "$1" "$2" ;;
+        *) return 1 ;;
+    esac
+}
+
+# In the list of ip -o, a line is "2: eth0    inet 10.0.0.1/24 brd ...".
+has_address_exact() {
+    while read -r _ address_of _ address_is _; do
+        [ "$address_of $address_is" != "$1 $2" ] || return 0
+    done <<END
+$addresses
+END
+    return 1
+}
+
+# has_only_link_local INTERFACE: no address but those that IPv6 makes by itself.
+has_only_link_local() {
+    look_network
+    while read -r _ address_of address_family address_is _; do
+        [ "$address_of" = "$1" ] || continue
+        case "$address_family $address_is" in
+            'inet6 fe80:'*) ;;
+            *) return 1 ;;
+        esac
+    done <<END
+$addresses
+END
+}
+
+# has_broadcast INTERFACE ADDRESS/PREFIX
+has_broadcast() {
+    look_network
+    case $addresses in
+        *": $1 "*" $2 brd "*) return 0 ;;
+        *) return 1 ;;
+    esac
+}
+
+# has_route GATEWAY INTERFACE: the default route. For IPv4 there is no second one:
+# that is the mark of an address on two interfaces.
+has_route() {
+    case $1 in
+        *:*) routes_now=$(ip -6 route show default) ;;
+        *) routes_now=$(ip -4 route show default) ;;
+    esac
+    case "$routes_now " in
+        *"default via $1 dev $2 "*) ;;
+        *) return 1 ;;
+    esac
+    case "$1 ${routes_now#default}" in
+        *:*' '*) return 0 ;;
+        *"$line_break"default*) return 1 ;;
+        *) return 0 ;;
+    esac
+}
+
+is_port_of() {
+    [ -d "/sys/class/net/$2/brif/$1" ]
+}
+
+is_up() {
+    [ -r "/sys/class/net/$1/flags" ] || return 1
+    read -r flags_now <"/sys/class/net/$1/flags"
+    [ "$((flags_now & 1))" -eq 1 ]
+}
+
+has_delay() {
+    [ -r "/sys/class/net/$1/bridge/forward_delay" ] || return 1
+    read -r delay_now <"/sys/class/net/$1/bridge/forward_delay"
+    [ "$delay_now" -eq "$2" ]
+}
+
+# holds WHAT COMMAND...: a line of what must be true of the running network.
+# Bringing it up asks first which of them are not ($holds_wrong), then waits for
+# all of them.
+holds() {
+    holds_what=$1
+    shift
+    if [ -z "${probing:-}" ]; then
+        expect "$holds_what" "$limit_network" 'See what there is: ip addr; ip route; bridge link. Work on the console: the login over this network may be gone. What stood in the files first is under /var/lib/pvegen.' "$@"
+    elif ! "$@"; then
+        holds_wrong="$holds_wrong$holds_what
+"
+    fi
+}
+
+# bring_up STATE BRIDGES COMMAND...: where the files changed or STATE (a function
+# of holds lines) is not so, the command applies the files; then STATE must hold.
+# A bridge with guests on it is not taken down.
+bring_up() {
+    up_state=$1 up_bridges=$2
+    shift 2
+    holds_wrong=''
+    probing=yes
+    "$up_state"
+    probing=''
+    if [ "$phase" = need ]; then
+        [ -z "$holds_wrong$step_differs" ] && [ ! -e "$state_dir/pending/network" ] || need_no_guests "$up_bridges"
+        return 0
+    fi
+    if [ "$call" = verify ]; then
+        ! is_pending network || point 'not ok' 'the network'\''s files changed, and the network was not brought up since: apply does it'
+    elif [ -n "$holds_wrong" ] || is_pending network; then
+        if differs 'running network' "run $*"; then
+            note 'The network is brought up anew: a login over it may stop for some seconds.'
+            # The login over this very network may die: that must not stop us.
+            trap '' HUP
+            on_change network
+            mark_pending
+            run network "$@" ||
+                stop "$* failed" 'See what there is: ip addr; ip route; bridge link. Work on the console: the login over this network may be gone. What stood in the files first is under /var/lib/pvegen.'
+            forget_looks
+            changed 'running network' "ran $*"
+        elif [ -n "$holds_wrong" ]; then
+            detail missing "$holds_wrong"
+        fi
+    fi
+    "$up_state"
+    [ "$call" != apply ] || rm -f "$state_dir/pending/network"
+}
+
+# need_no_guests BRIDGES: guests lose their network when their bridge goes down,
+# and nobody plugs them in again.
+need_no_guests() {
+    guests=''
+    for guests_bridge in $1; do
+        for port in "/sys/class/net/$guests_bridge/brif"/*; do
+            case ${port##*/} in
+                tap* | veth* | fwpr* | fwln*) guests="$guests ${port##*/}" ;;
+                *) ;;
+            esac
+        done
+    done
+    if [ -n "$guests" ]; then
+        need_failed "guests are plugged into $1: ${guests# }" 'The bridge would go down and nobody plugs them in again. Move or shut down the guests of this node first.'
+    fi
+}
+
+# answers ADDRESS: it answers a ping, or at least tells its hardware address.
+answers() {
+    ping -c 1 -W 1 "$1" >/dev/null 2>&1 && return 0
+    neighbour=$(ip neigh show to "$1")
+    case $neighbour in
+        *lladdr*FAILED* | '') return 1 ;;
+        *lladdr*) return 0 ;;
+        *) return 1 ;;
+    esac
+}
+
+# package_older NAME VERSION: an installed package is older than the version.
+package_older() {
+    package_version=$(rpm -q --qf '%{VERSION}' "$1" 2>/dev/null) || return 1
+    awk -v have="$package_version" -v than="$2" 'BEGIN {
+        n = split(have, a, ".")
+        m = split(than, b, ".")
+        for (i = 1; i <= n || i <= m; i++) if (a[i] + 0 != b[i] + 0) exit !(a[i] + 0 < b[i] + 0)
+        exit 1
+    }'
+}
+
+# /etc/network/interfaces: our stanzas in place of those that were there for the
+# same interfaces, all others kept.
+
+# want_interfaces PATH NAMES KEPT <<END: NAMES are the interfaces that the lines
+# are for; KEPT is the bridge, then its port: what they have had is taken over where
+# the lines say @method@, @options@ or @dns@.
+want_interfaces() {
+    want_edited "$1" interfaces_filter "$2" "$3"
+}
+
+interfaces_filter() {
+    awk -v names="$1" -v kept="$2" -v mode="$3" -v tag="pvegen $cluster" '
+        BEGIN {
+            count = split(names, name, " ")
+            for (i = 1; i <= count; i++) ours[name[i]] = 1
+            split(kept, keep, " ")
+        }
+        part == "want" { want[++wanted] = $0; if ($0 == "@options@") takes_over = 1; next }
+        { have = have $0 "\n" }
+        $0 == "# BEGIN " tag || $0 == "# END " tag { next }
+        # A line that ends in a backslash goes on in the next one.
+        more { more = /\\$/; take($0); next }
+        { more = /\\$/ }
+        $1 == "iface" {
+            stanza = ours[$2] ? $2 : ""
+            if (stanza != "" && $3 == "inet") method[stanza] = $4
+            if (stanza == "") put($0)
+            if ($2 == "lo") loopback = 1
+            family = $3
+            next
+        }
+        $1 == "auto" || $1 ~ /^allow-/ {
+            stanza = ""
+            line = ""
+            for (i = 2; i <= NF; i++) if (!ours[$i]) line = line " " $i
+            if (line != "") put($1 line)
+            next
+        }
+        $1 == "mapping" || $1 ~ /^source/ || $1 == "rename" || $1 == "no-auto-down" || $1 == "no-scripts" { stanza = "" }
+        { take($0) }
+
+        # A line of the stanza that we are in: kept, or ours to replace.
+        function take(text) {
+            if (stanza == "") put(text)
+            else if (family == "inet" && text !~ /^[ \t]*(#|$)/) option[stanza] = option[stanza] text "\n"
+        }
+        function put(text) {
+            if (text ~ /^source/ && !split_at) split_at = lines + 1
+            line_of[++lines] = text
+        }
+        # The name servers that a stanza has had, for they are not stated.
+        function nameservers(which,    i, n, part_of, out) {
+            n = split(option[which], part_of, "\n")
+            for (i = 1; i < n; i++) if (part_of[i] ~ /^[ \t]*dns-/) out = out part_of[i] "\n"
+            return out
+        }
+        function carries(which) { return method[which] == "dhcp" || option[which] ~ /(^|\n)[ \t]*address/ }
+        function block(    from, out, i, n, part_of) {
+            out = "# BEGIN " tag "\n"
+            from = carries(keep[1]) ? keep[1] : keep[2]
+            for (i = 1; i <= wanted; i++) {
+                if (want[i] == "@options@") {
+                    n = split(option[from], part_of, "\n")
+                    for (j = 1; j < n; j++) if (part_of[j] !~ /^[ \t]*(bridge|bond|mtu|hwaddress|dns-)/) out = out part_of[j] "\n"
+                } else if (want[i] == "@dns@") {
+                    out = out nameservers(keep[1]) nameservers(keep[2])
+                } else {
+                    sub(/@method@/, method[from], want[i])
+                    out = out want[i] "\n"
+                }
+            }
+            return out "# END " tag "\n"
+        }
+        END {
+            if (takes_over && !carries(keep[1]) && !carries(keep[2])) exit 4
+            if (!loopback) made = "auto lo\niface lo inet loopback\n\n"
+            while (lines && line_of[lines] == "" && !split_at) lines--
+            for (i = 1; i <= lines; i++) {
+                if (i == split_at) made = made block() "\n"
+                # Where a stanza went, one empty line is left, not two.
+                if (line_of[i] != "" || line_of[i - 1] != "" || i == 1) made = made line_of[i] "\n"
+            }
+            if (!split_at) made = made (lines ? "\n" : "") block()
+            if (mode == "test") exit made != have
+            printf "%s", made
+        }' part=want - part=have "$(existing "$4")"
+}
+
+# Names of the nodes: our block in /etc/hosts, and lines that contradict it put right.
+
+# want_hosts NAMES <<END: the lines stand in /etc/hosts before all others that are
+# not for the loopback; NAMES mean nothing else in any other line.
+want_hosts() {
+    want_edited /etc/hosts hosts_filter "$1"
+}
+
+hosts_filter() {
+    awk -v names="$1" -v mode="$2" -v tag="pvegen $cluster" '
+        BEGIN { count = split(names, name, " "); for (i = 1; i <= count; i++) ours[tolower(name[i])] = 1 }
+        part == "want" {
+            want = want $0 "\n"
+            for (i = 2; i <= NF; i++) address[tolower($i)] = $1
+            next
+        }
+        { have = have $0 "\n" }
+        $0 == "# BEGIN " tag { inside = 1; next }
+        $0 == "# END " tag { inside = 0; next }
+        inside { next }
+        {
+            sub(/\r$/, "")
+            line = right($0)
+            if (line == "") { if ($0 ~ /^[ \t]*$/) line_of[++lines] = ""; next }
+            if (!at && $1 !~ /^#/ && $1 !~ /^127\./ && $1 != "::1") at = lines + 1
+            line_of[++lines] = line
+        }
+        # The line without our names where it gives them another address.
+        function right(text,    i, n, word, bare, out, left) {
+            bare = text
+            sub(/#.*/, "", bare)
+            n = split(bare, word, /[ \t]+/)
+            if (word[1] == "") for (i = 1; i < n; i++) word[i] = word[i + 1]
+            out = word[1]
+            for (i = 2; i <= n; i++) {
+                if (word[i] == "") continue
+                if (ours[tolower(word[i])] && address[tolower(word[i])] != word[1]) { left = 1; continue }
+                out = out " " word[i]
+            }
+            if (!left) return text
+            return out == word[1] ? "" : out
+        }
+        END {
+            if (inside) exit 3
+            block = "# BEGIN " tag "\n" want "# END " tag "\n"
+            if (!at) at = lines + 1
+            for (i = 1; i <= lines; i++) {
+                if (i == at) made = made block
+                made = made line_of[i] "\n"
+            }
+            if (at > lines) made = made block
+            if (mode == "test") exit made != have
+            printf "%s", made
+        }' part=want - part=have "$(existing "$3")"
+}
+
+# resolves NAME ADDRESS: every address of the name is this one, so that the first
+# is (pmxcfs and pvecm take the first).
+resolves() {
+    found=$(getent ahosts "$1" | awk '!seen[$1]++ { print $1 }')
+    [ "$found" = "$2" ]
+}
+
+# resolves_back ADDRESS NAME SHORT: the address's name is the node's.
+resolves_back() {
+    found=$(getent hosts "$1" | awk '{ print $2 }')
+    [ "$found" = "$2" ] || [ "$found" = "$3" ]
+}
+
+# resolves_to_own NAME: the name's address is on an interface of this node.
+resolves_to_own() {
+    found=$(getent ahosts "$1" | awk 'NR == 1 { print $1 }')
+    case $found in
+        '' | 127.* | ::1) return 1 ;;
+        *) ;;
+    esac
+    look_network
+    case $addresses in
+        *" $found/"*) return 0 ;;
+        *) return 1 ;;
+    esac
+}
+
+# ssh: what sshd and ssh make of their configuration, and root's way between nodes.
+
+# sshd_accepts FILE: sshd can read this configuration.
+sshd_accepts() {
+    sshd_said=$(sshd -t -f "$1" 2>&1) && return 0
+    note "$sshd_said"
+    return 1
+}
+
+# accepts_env NAME: sshd takes the variable from every connection. sshd -T without
+# a connection to look at leaves all Match blocks out.
+accepts_env() {
+    found=$(sshd -T 2>/dev/null | awk '$1 == "acceptenv" { for (i = 2; i <= NF; i++) print $i }')
+    for accepted in $found; do
+        # What sshd accepts are patterns.
+        # shellcheck disable=SC2254
+        case $1 in
+            $accepted) return 0 ;;
+            *) ;;
+        esac
+    done
+    return 1
+}
+
+# sends_env NAME HOST: ssh to the host sends the variable. An ssh before 6.8 cannot
+# tell (it has no -G): there our block at the top of its file has to do.
+sends_env() {
+    if ! ssh_said=$(ssh -G "root@$2" 2>/dev/null); then
+        is_first_in "$1" "$ssh_dir/ssh_config"
+        return
+    fi
+    found=$(printf '%s\n' "$ssh_said" | awk '$1 == "sendenv" { for (i = 2; i <= NF; i++) print $i }')
+    for sent in $found; do
+        # shellcheck disable=SC2254
+        case $1 in
+            $sent) return 0 ;;
+            *) ;;
+        esac
+    done
+    return 1
+}
+
+# is_first_in NAME FILE: the variable is sent before any Host or Match block begins.
+is_first_in() {
+    awk -v name="$1" '
+        tolower($1) == "host" || tolower($1) == "match" { exit }
+        tolower($1) == "sendenv" { for (i = 2; i <= NF; i++) if ($i == name) found = 1 }
+        END { exit !found }' "$2"
+}
+
+# root_login: sshd's PermitRootLogin as it is in force, in today's spelling.
+root_login() {
+    sshd -T 2>/dev/null | awk '$1 == "permitrootlogin" { sub(/without-password/, "prohibit-password", $2); print $2 }'
+}
+
+# remember_root_login: pvecm sets PermitRootLogin to yes; what it was before.
+remember_root_login() {
+    [ ! -e "$state_dir/root-login" ] || return 0
+    keep_first "$state_dir/root-login"
+    if ! { root_login >"$state_dir/root-login.new" && mv -f "$state_dir/root-login.new" "$state_dir/root-login"; }; then
+        cannot_write "$state_dir/root-login"
+    fi
+}
+
+# want_root_login POLICY FILE SPELLING: "keep" is what it was before pvecm; SPELLING
+# is how this sshd calls "by key only".
+want_root_login() {
+    root_policy=$1
+    if [ "$1" = keep ]; then
+        root_policy=''
+        [ ! -r "$state_dir/root-login" ] || read -r root_policy <"$state_dir/root-login"
+    fi
+    if [ -e "$state_dir/admitted" ]; then
+        [ "$phase" = need ] || same 'root'\''s login is open for a while, by admit'
+        return 0
+    fi
+    root_word=$root_policy
+    [ "$root_policy" != prohibit-password ] || root_word=$3
+    case "$1 $root_policy" in
+        'keep ' | 'keep yes') [ "$phase" = need ] || same 'PermitRootLogin is left as it is' ;;
+        *)
+            # Indented, for pvecm replaces lines that begin with PermitRootLogin;
+            # first in the file, for sshd takes the first value that it meets.
+            want_block "$2" 'root login' first <<END
+ PermitRootLogin $root_word
+END
+            ;;
+    esac
+}
+
+# want_root_key: a key pair of root's, as pvecm itself makes one where there is none.
+want_root_key() {
+    if [ -s /root/.ssh/id_rsa ] && [ -s /root/.ssh/id_rsa.pub ]; then
+        [ "$phase" = need ] || same /root/.ssh/id_rsa
+    elif [ "$phase" = need ]; then
+        [ ! -e /root/.ssh/id_rsa ] ||
+            need_failed '/root/.ssh/id_rsa exists without id_rsa.pub, or is empty' 'Make the public half again: ssh-keygen -y -f /root/.ssh/id_rsa >/root/.ssh/id_rsa.pub'
+    elif differs /root/.ssh/id_rsa 'create'; then
+        keep_first /root/.ssh/id_rsa
+        keep_first /root/.ssh/id_rsa.pub
+        (umask 077 && mkdir -p /root/.ssh) || cannot_write /root/.ssh
+        run ssh-keygen ssh-keygen -q -t rsa -b 4096 -N '' -C "root@$node" -f /root/.ssh/id_rsa ||
+            cannot_write /root/.ssh/id_rsa
+        changed /root/.ssh/id_rsa 'created'
+    fi
+}
+
+# print_keys: this node's public keys, as lines for its table in the description.
+print_keys() {
+    if [ ! -r /root/.ssh/id_rsa.pub ]; then
+        printf '%s\n' "root has no key here yet; make one with: sh $script apply --only trust" >&2
+        exit 1
+    fi
+    read -r key_type key_data _ </root/.ssh/id_rsa.pub
+    printf '# [[node]] %s\n' "$node"
+    printf 'ssh_user_key = "%s %s root@%s"\n' "$key_type" "$key_data" "$node"
+    printf 'ssh_host_keys = [\n'
+    for key_file in "$ssh_dir"/ssh_host_*_key.pub; do
+        [ -r "$key_file" ] || continue
+        read -r key_type key_data _ <"$key_file"
+        case $key_type in
+            ssh-rsa | ssh-ed25519 | ecdsa-sha2-nistp*) printf '    "%s %s",\n' "$key_type" "$key_data" ;;
+            *) ;;
+        esac
+    done
+    printf ']\n'
+}
+
+# ssh_to ADDRESS COMMAND...: as root by key alone, never asking.
+ssh_to() {
+    ssh_address=$1
+    shift
+    ssh -n -o BatchMode=yes -o ConnectTimeout=10 "root@$ssh_address" "$@" 8>&- 9>&-
+}
+
+reaches_root() {
+    ssh_to "$1" true 2>/dev/null
+}
+
+# root_login_as_wanted: sshd's answer, unless admit has it open just now.
+root_login_as_wanted() {
+    found=$(root_login)
+    [ -z "$root_policy" ] || [ -e "$state_dir/admitted" ] || [ "$found" = "$root_policy" ]
+}
+
+# expect_root_reaches ADDRESS NAME: verify proves the way to every node that is up.
+expect_root_reaches() {
+    [ "$call $phase" = 'verify want' ] || return 0
+    in_quorum
+    case $members in
+        *'"'"$2"'":{'*'"online":1'*) ;;
+        *)
+            point ok "root reaches $2 by key" 'SKIP it is not up'
+            return 0
+            ;;
+    esac
+    expect "root reaches $2 by key" 0 "See: ssh -v -o BatchMode=yes root@$1 true; pvecm updatecerts on both" reaches_root "$1"
+}
+
+# admit: root may log in by password for a while, so that others can join this node.
+
+admit() {
+    begin_call admit
+    [ -f "$script" ] || { printf '%s\n' 'run the script as a file (sh FILE admit): a copy of it closes the login again' >&2; exit 78; }
+    is_member || { printf '%s\n' "this node is not in cluster $cluster yet, so nobody can join through it: apply first" >&2; exit 78; }
+    sshd_accepts "$sshd_config" || { printf '%s\n' "$sshd_config is not accepted by sshd itself: mend it first. Nothing was opened." >&2; exit 78; }
+    take_lock
+    keep_first "$state_dir/close.sh"
+    # Where it is open already, what to go back to is known.
+    [ -e "$state_dir/admitted" ] || admit_remember || cannot_write "$state_dir"
+    { cp "$script" "$state_dir/close.sh.new" && mv -f "$state_dir/close.sh.new" "$state_dir/close.sh"; } ||
+        cannot_write "$state_dir"
+    opening="$$ $(date +%s)"
+    admit_arm || stop 'the timer that closes it again could not be armed; nothing was opened'
+    printf '%s\n' "$opening" >"$state_dir/admitted" || cannot_write "$state_dir"
+    admit_write <<END
+ PermitRootLogin yes
+ PasswordAuthentication yes
+END
+    printf '%s\n' "Root may log in by password for $open_minutes minutes, then this closes by itself. To close it now: sh $script close"
+}
+
+# close: what admit opened is closed, now. The timer and the next boot call this.
+close_admission() {
+    begin_call close
+    # A run that is under way may have read sshd's file already, to write it anew.
+    take_lock wait
+    if [ -e "$state_dir/admitted" ]; then
+        admit_write <"$(existing "$state_dir/admit.block")"
+        rm -f "$state_dir/admitted"
+    fi
+    systemctl disable pvegen-close.service >/dev/null 2>&1
+    rm -f /etc/systemd/system/pvegen-close.service
+    printf '%s\n' 'Root'\''s login is as it was before admit.'
+}
+
+# begin_call NAME: what a run of the steps sets up, for a call that is none.
+begin_call() {
+    step=$1 step_title='' call=apply phase=want quiet=yes points=0 points_bad=0 bad=0 changes=0 top=0
+    looks=0 temporary='' touched='' on_change='' check_with=''
+    forget_looks
+    is_root || { printf '%s\n' 'run as root' >&2; exit 78; }
+    right_host || { printf '%s\n' "$other_host" >&2; exit 78; }
+}
+
+# admit_remember: the lines of ours that stand in sshd's file now.
+admit_remember() {
+    awk -v tag="pvegen $cluster: root login" '
+        $0 == "# END " tag { inside = 0 }
+        inside
+        $0 == "# BEGIN " tag { inside = 1 }' "$sshd_config" >"$state_dir/admit.block"
+}
+
+# admit_write <<END: the block in sshd's file, tried by sshd, then in force. At boot
+# sshd comes after us, and must not be waited for.
+admit_write() {
+    content=$(block_filter "pvegen $cluster: root login" first print "$sshd_config" && printf x)
+    check_with=sshd_accepts
+    content=${content%x}
+    replace "$sshd_config" ''
+    check_with=''
+    systemctl is-active "$sshd_unit" >/dev/null 2>&1 || return 0
+    run sshd systemctl reload-or-restart "$sshd_unit" ||
+        stop "systemctl reload-or-restart $sshd_unit failed"
+}
+
+# Armed twice, and seen to be, before anything is opened: a timer that outlives
+# this login, and a unit that closes at the next boot before sshd starts.
+admit_arm() {
+    cat >/etc/systemd/system/pvegen-close.service <<END || return 1
+[Unit]
+Description=Close the root login by password that pvegen opened
+Before=$sshd_unit.service
+[Service]
+Type=oneshot
+ExecStart=/bin/sh $state_dir/close.sh close
+[Install]
+WantedBy=multi-user.target
+END
+    systemctl daemon-reload
+    systemctl enable pvegen-close.service >/dev/null 2>&1 || return 1
+    systemctl is-enabled pvegen-close.service >/dev/null 2>&1 || return 1
+    systemctl stop pvegen-close-later.timer >/dev/null 2>&1
+    if systemd-run --unit=pvegen-close-later --on-active="${open_minutes}m" \
+        /bin/sh "$state_dir/close.sh" close >/dev/null 2>&1; then
+        systemctl is-active pvegen-close-later.timer >/dev/null 2>&1
+    else
+        admit_sleep &
+        kill -0 "$!"
+    fi
+}
+
+# admit_sleep: the timer where systemd makes none. What was opened once more in the
+# meantime has a timer of its own.
+admit_sleep() {
+    # The lock and the terminal are let go of.
+    exec </dev/null >/dev/null 2>&1 8>&- 9>&-
+    trap '' HUP
+    sleep "$((open_minutes * 60))"
+    open_now=''
+    [ ! -r "$state_dir/admitted" ] || read -r open_now <"$state_dir/admitted"
+    [ "$open_now" != "$opening" ] || exec /bin/sh "$state_dir/close.sh" close
+}
+
+# The cluster: what this node and its member know of it, and getting into it.
+
+# look_member: name and members of the cluster that this node is in, if any, from
+# pmxcfs or, while that is down, from corosync's own copy.
+look_member() {
+    [ "${member_looks:-}" != "$looks" ] || return 0
+    member_looks=$looks member_cluster='' member_nodes='' member_file=''
+    if [ -e /etc/pve/corosync.conf ]; then
+        member_file=/etc/pve/corosync.conf
+    elif [ -e /etc/corosync/authkey ] && [ -e /etc/corosync/corosync.conf ]; then
+        member_file=/etc/corosync/corosync.conf
+    else
+        return 0
+    fi
+    member_nodes=$(awk '
+        $1 == "cluster_name:" { cluster = $2 }
+        $1 == "nodelist" { inside = 1 }
+        inside && $1 == "name:" { nodes = nodes " " $2 }
+        END { print (nodes == "" ? "" : cluster) nodes }' "$member_file")
+    member_cluster=${member_nodes%% *}
+}
+
+is_member() {
+    look_member
+    [ -n "$member_cluster" ]
+}
+
+# need_own_cluster: a node that is in a cluster is in this one, under its own name.
+need_own_cluster() {
+    [ "$phase" = need ] || return 0
+    look_member
+    if [ -z "$member_file" ]; then
+        if [ -e /etc/corosync/authkey ]; then
+            need_failed 'there is a /etc/corosync/authkey, but no cluster' 'A join was broken off here, or the node was in a cluster once. Look at the member: pvecm nodes. If this node is not listed there, move the key away: mv /etc/corosync/authkey /root/'
+        else
+            need_met 'this node is in no cluster yet'
+        fi
+    elif [ -z "$member_cluster" ]; then
+        need_failed "$member_file lists no nodes: an example was taken for a cluster's configuration" 'systemctl stop pve-cluster; pmxcfs -l; rm /etc/pve/corosync.conf; killall pmxcfs; rm -f /etc/corosync/corosync.conf; systemctl start pve-cluster'
+    elif [ "$member_cluster" != "$cluster" ]; then
+        need_failed "this node is in cluster $member_cluster, not $cluster" 'A node is never taken out of a cluster by this script. If it is to move, take it out by the manual of Proxmox VE (pvecm delnode, and clean the node) first.'
+    elif ! is_word "$node" "$member_nodes"; then
+        need_failed "this node has the configuration of cluster $cluster, and is not listed in it as $node" 'Was the node renamed, or taken out with pvecm delnode? See /etc/pve/corosync.conf. A node that was taken out is cleaned by the manual before it joins again.'
+    else
+        need_met "this node is in cluster $cluster"
+    fi
+}
+
+# in_quorum: pmxcfs itself says that this node is in the cluster and may write.
+in_quorum() {
+    found='' members=''
+    [ -r /etc/pve/.members ] || { found='pmxcfs is not up: there is no /etc/pve/.members'; return 1; }
+    members=$(tr -d ' \t\n' </etc/pve/.members)
+    found=$members
+    case $members in
+        *'"nodename":"'"$node"'"'*'"cluster":{"name":"'"$cluster"'"'*'"quorate":1'*'"'"$node"'":{'*) return 0 ;;
+        *) return 1 ;;
+    esac
+}
+
+# create_cluster NAME [OPTION...]: pvecm's exit status and text are no proof: the state is.
+create_cluster() {
+    [ "$phase" = want ] || return 0
+    if is_member; then
+        same "this node is in cluster $cluster"
+        return 0
+    fi
+    differs "cluster $cluster" "run pvecm create $*" || return 0
+    within "$limit_unit" pmxcfs_is_up || stop 'pmxcfs is not up: there is no /etc/pve/.members' 'See why: systemctl status pve-cluster; journalctl -b -u pve-cluster'
+    remember_root_login
+    keeps_lock=yes
+    run pvecm pvecm create "$@"
+    keeps_lock=''
+    forget_looks
+    changed "cluster $cluster" "ran pvecm create $*"
+}
+
+pmxcfs_is_up() {
+    [ -L /etc/pve/local ]
+}
+
+# want_no_stub: the example that the corosync package installs would be taken for a
+# cluster's configuration when pve-cluster starts for the first time.
+want_no_stub() {
+    if [ ! -e /etc/corosync/corosync.conf ]; then
+        [ "$phase" = need ] || same 'no /etc/corosync/corosync.conf'
+    elif is_member || [ -e /etc/corosync/authkey ]; then
+        [ "$phase" = need ] || same '/etc/corosync/corosync.conf belongs to the cluster'
+    elif ! is_stub; then
+        [ "$phase" = want ] || need_failed '/etc/corosync/corosync.conf is neither the package'\''s example nor of a cluster that this node is in' 'Look at it. If nobody needs it, move it away: mv /etc/corosync/corosync.conf /root/'
+    else
+        want_absent /etc/corosync/corosync.conf
+    fi
+}
+
+# is_stub: it belongs to a package, lists no nodes, and no line of it differs from
+# what the package has.
+is_stub() {
+    rpm -q -f /etc/corosync/corosync.conf >/dev/null 2>&1 || return 1
+    if awk '/^[ \t]*#/ { next } $1 == "nodelist" { found = 1 } END { exit !found }' /etc/corosync/corosync.conf; then
+        return 1
+    fi
+    ! rpm -V --nodeps -f /etc/corosync/corosync.conf 2>/dev/null |
+        grep -q -E -e '^..5.* /etc/corosync/corosync.conf$'
+}
+
+# api_answers ADDRESS: the web interface's version call answers; without a ticket
+# "401" is its answer.
+api_answers() {
+    found=$(printf 'GET /api2/json/version HTTP/1.0\r\n\r\n' |
+        timeout 10 openssl s_client -quiet -connect "$1:8006" 2>/dev/null | awk 'NR == 1 { print $2 }')
+    case $found in
+        200 | 401) return 0 ;;
+        *) return 1 ;;
+    esac
+}
+
+main "$@"

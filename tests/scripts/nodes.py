@@ -1,0 +1,172 @@
+"""Nodes of one cluster: descriptions in few words, their sandboxes on one switch, and what the nodes then see."""
+
+from __future__ import annotations
+
+import functools
+import re
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from sandbox import Sandbox, Switch
+
+from . import support
+from .support import Run
+
+GATEWAY = "10.0.0.1"
+PASSWORD = "secret"
+ANSWERS = {"(yes/no": "yes", "assword": PASSWORD}
+"""To what ssh asks: whether the host key is right, and the password."""
+LIMITS = {"unit": 10, "network": 8, "quorum": 15, "join": 60, "api": 15}
+TARGETS = ("alt-p8", "alt-p11")
+
+
+def address(number: int) -> str:
+    """The address of the node numbered from 1, without prefix length."""
+    return f"10.0.0.{250 + number}"
+
+
+def description(
+    target: str = "alt-p8",
+    nodes: int | Sequence[str] = 2,
+    *,
+    network: str = "",
+    tables: str = "",
+    limits: Mapping[str, int] | None = None,
+    cluster: str = "",
+) -> str:
+    """A description with short limits. nodes: a count, or further lines for each node's table; tables: whole tables.
+
+    A node has its address and eth0 as its NIC unless its own lines say so.
+    """
+    lines = ["format = 1", "[cluster]", 'name = "mypve"', f'target = "{target}"', 'domain = "example.org"', cluster]
+    lines += ["[network]", f'gateway = "{GATEWAY}"', network, "[limits]"]
+    lines += [f"{name} = {value}" for name, value in {**LIMITS, **(limits or {})}.items()]
+    lines += [tables]
+    for number, own in enumerate([""] * nodes if isinstance(nodes, int) else nodes, 1):
+        lines += ["[[node]]", f'name = "pve{number}"']
+        lines += [] if re.search(r"^address =", own, re.M) else [f'address = "{address(number)}/24"']
+        lines += [] if re.search(r"^nic =", own, re.M) else ['nic = "eth0"']
+        lines += [own]
+    return "\n".join(line for line in lines if line) + "\n"
+
+
+@functools.cache
+def root_key(name: str) -> tuple[str, str]:
+    """A key pair of root's for the node: private and public; small, since the script's own takes seconds to make."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "key")
+        words = ["ssh-keygen", "-q", "-t", "rsa", "-b", "1024", "-N", "", "-C", f"root@{name}", "-f", str(path)]
+        subprocess.run(words, check=True)
+        return path.read_text(), Path(f"{path}.pub").read_text()
+
+
+class Nodes:
+    """Sandboxes pve1, pve2, ... of one description on one switch, each with its script at /root/NAME.sh.
+
+    names: which of the description's nodes to make, all by default; key: whether root has a key pair before the
+    script makes one; options: those of Sandbox, for all.
+    """
+
+    def __init__(self, text: str, names: Sequence[str] = (), *, key: bool = True, **options: Any) -> None:
+        self.text, self.scripts = text, support.build(text)
+        self.system = "alt-p11" if 'target = "alt-p11"' in text else "alt-p8"
+        self.node: dict[str, Sandbox] = {}
+        self._names = names or list(self.scripts)
+        self._key = key
+        self._options = {"root_password": PASSWORD, "gateway": GATEWAY, **options}
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Nodes:
+        with ExitStack() as stack:
+            self.switch = stack.enter_context(Switch(f"{GATEWAY}/24"))
+            self._stack = stack
+            for name in self._names:
+                self.add(name)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def add(self, name: str, **options: Any) -> Sandbox:
+        """One more node on the switch."""
+        number = int(name.removeprefix("pve"))
+        made = {"system": self.system, "nics": {"eth0": [f"{address(number)}/24"]}, **self._options, **options}
+        box = Sandbox(hostname=name, switch=self.switch, **made)
+        self.node[name] = self._stack.enter_context(box)
+        box.put(f"/root/{name}.sh", self.scripts[name])
+        if self._key:
+            private, public = root_key(name)
+            box.put("/root/.ssh/id_rsa", private, 0o600)
+            box.put("/root/.ssh/id_rsa.pub", public)
+        return box
+
+    def __getitem__(self, name: str) -> Sandbox:
+        return self.node[name]
+
+    def rebuild(self, text: str) -> None:
+        """Carries the scripts of another description to the nodes."""
+        self.text, self.scripts = text, support.build(text)
+        for name, box in self.node.items():
+            box.put(f"/root/{name}.sh", self.scripts[name])
+
+    def call(self, name: str, *words: str, **options: Any) -> Run:
+        """Runs a node's script there; options are those of support.run."""
+        options.setdefault("tap", words[:1] in (("apply",), ("check",), ("verify",)) and "answers" not in options)
+        return support.run(self.node[name], *words, path=f"/root/{name}.sh", **options)
+
+    def apply(self, name: str, *words: str, **options: Any) -> Run:
+        return self.call(name, "apply", *words, **options)
+
+    def verify(self, name: str) -> Run:
+        return self.call(name, "verify")
+
+    def prepare(self, name: str) -> None:
+        """Applies a joining node's script up to the join, where it stops for want of trust."""
+        done = self.apply(name)
+        assert done.status == 1 and "does not get into" in bail(done), str(done)
+
+    def join(self, name: str, member: str = "pve1") -> Run:
+        """Opens the member and joins by password on a terminal; gives the apply that did it."""
+        self.call(member, "admit").expect(0)
+        return self.apply(name, answers=ANSWERS).expect(0)
+
+    def form(self) -> None:
+        """Brings all nodes into the cluster, one after the other."""
+        first, *others = self.node
+        self.apply(first).expect(0)
+        for name in others:
+            self.prepare(name)
+            self.join(name)
+
+
+def bail(done: Run) -> str:
+    """The reason on the line "Bail out!"; empty without one."""
+    found = re.search(r"^Bail out! (.*)$", done.stdout, re.M)
+    return found[1] if found else ""
+
+
+def members(box: Sandbox) -> dict[str, bool]:
+    """{name: online} of the nodes that a member sees in /etc/pve/.members."""
+    text = box.read("/etc/pve/.members")
+    return {name: online == "1" for name, online in re.findall(r'"(\w+)": \{ "id": \d+, "online": (\d)', text)}
+
+
+def in_quorum(box: Sandbox) -> bool:
+    return '"quorate": 1' in box.read("/etc/pve/.members")
+
+
+def login(box: Sandbox) -> tuple[str, str]:
+    """sshd's PermitRootLogin and PasswordAuthentication, as it says itself."""
+    text = box.run("sshd -T").check().stdout
+    found = dict(line.split(" ", 1) for line in text.splitlines() if " " in line)
+    return found["permitrootlogin"].replace("without-password", "prohibit-password"), found["passwordauthentication"]
+
+
+def trash(box: Sandbox) -> list[str]:
+    """Temporary files of ours that are left anywhere on the node's disk."""
+    return [path for path in box.changes() if re.search(r"\.pvegen$|\.(new|next)$", path)]

@@ -1,0 +1,164 @@
+"""What tests of node scripts share: scripts built in process, runs of them, and the pictures before and after."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sandbox import Change, Sandbox, Tree, diff_trees
+
+from .tap import Tap, parse
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLES = ROOT / "examples"
+WIKI = (EXAMPLES / "mypve.toml").read_text("utf-8")
+"""The wiki's two nodes on alt-p8, as the example has them."""
+P11 = WIKI.replace('target = "alt-p8"', 'target = "alt-p11"')
+"""The same two nodes on alt-p11."""
+TEXTS = {"alt-p8": WIKI, "alt-p11": P11}
+ONE = """
+format = 1
+[cluster]
+name = "alone"
+target = "{target}"
+domain = "example.org"
+timezone = "Europe/Moscow"
+[network]
+gateway = "10.0.0.1"
+[[node]]
+name = "pve1"
+address = "10.0.0.251/24"
+nic = "eth0"
+"""
+"""One local node; to be formatted with its target."""
+
+PLACE = "/root/pve1.sh"
+LOG = "/var/log/pvegen"
+STATE = "/var/lib/pvegen"
+# What is no work of a script: kernel file systems, the stand-ins' own state, and what a daemon keeps for itself.
+NOT_OURS = ("/proc", "/sys", "/dev", "/run/standin", "/var/lib/standin", "/etc/pve", "/run/lock")
+
+
+@functools.cache
+def build(text: str) -> dict[str, str]:
+    """{node: script} of a description's text; AssertionError with the mistakes where it has some."""
+    from pvegen import target
+    from pvegen.description import load
+    from pvegen.plan import plan
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "cluster.toml")
+        Path(path).write_text(text, "utf-8")
+        loaded = load(path)
+    assert loaded.view is not None, [str(mistake) for mistake in loaded.mistakes]
+    system = target.load(loaded.view.description.cluster.target)
+    return {script.node: _renderer().script(script).text for script in plan(loaded.view, system)}
+
+
+@functools.cache
+def _renderer() -> Any:
+    from unittest import mock
+
+    from pvegen.render import Renderer
+
+    with mock.patch.dict(os.environ, XDG_CACHE_HOME="/dev/null"):  # templates are not kept in anybody's home
+        return Renderer()
+
+
+def changed(text: str, *pairs: tuple[str, str]) -> str:
+    """TEXT with each (old, new) of PAIRS replaced; every old has to be there."""
+    for old, new in pairs:
+        assert old in text, old
+        text = text.replace(old, new)
+    return text
+
+
+@dataclass
+class Run:
+    """One run of a script: exit status, output, and the output as TAP (None where it is none: help, wrong calls)."""
+
+    status: int
+    stdout: str
+    stderr: str
+    tap: Tap = field(default_factory=Tap)
+
+    def __str__(self) -> str:
+        return f"exit status {self.status}\n--- stdout\n{self.stdout}--- stderr\n{self.stderr}"
+
+    def expect(self, status: int) -> Run:
+        """Itself where it ended with STATUS and wrote no error, else an AssertionError with all of the output."""
+        assert self.status == status, str(self)
+        assert self.stderr == "", str(self)
+        return self
+
+    @property
+    def failures(self) -> list[str]:
+        """The descriptions of the points that failed."""
+        return [point.description for point in self.tap.failures()]
+
+    @property
+    def changes(self) -> int:
+        """The count of changes that an apply or a check says."""
+        found = re.search(r"^# (?:Done: )?(\d+) changes", self.stdout, re.MULTILINE)
+        return int(found.group(1)) if found else 0
+
+
+def run(box: Sandbox, *arguments: str, path: str = PLACE, shell: str = "dash", tap: bool = True, **more: Any) -> Run:
+    """Runs the script at PATH in BOX; MORE are options of Sandbox.run. The output is read as TAP unless told not to."""
+    done = box.run_file(path, *arguments, shell=shell, **{"timeout": 60, **more})
+    out = Run(done.status, done.stdout, done.stderr)
+    if tap:
+        try:
+            out.tap = parse(done.stdout)
+        except AssertionError as wrong:
+            raise AssertionError(f"{wrong}\n{out}") from None
+    return out
+
+
+def check(box: Sandbox, **more: Any) -> Run:
+    return run(box, "check", **more)
+
+
+def apply(box: Sandbox, *arguments: str, **more: Any) -> Run:
+    return run(box, "apply", *arguments, **more)
+
+
+def verify(box: Sandbox, **more: Any) -> Run:
+    return run(box, "verify", **more)
+
+
+def picture(box: Sandbox, *, skip: Sequence[str] = ()) -> Tree:
+    """All of the node's disk that differs from a fresh installation, and /run."""
+    tree = box.changes() | box.tree("/run")
+    left_out = (*NOT_OURS, *skip)
+    return {
+        path: entry
+        for path, entry in tree.items()
+        if not any(path == top or path.startswith(f"{top}/") for top in left_out)
+    }
+
+
+def untouched(before: Tree, after: Tree) -> list[Change]:
+    """What differs between two pictures, for `assert untouched(a, b) == []`."""
+    return diff_trees(before, after)
+
+
+# Verbs of systemctl that touch nothing.
+_LOOKS = {"show", "status", "is-active", "is-enabled", "is-failed", "cat", "list-unit-files", "is-system-running"}
+
+
+def unit_calls(box: Sandbox) -> list[list[str]]:
+    """The calls of systemctl since `forget_calls` that did more than look."""
+    return [words for words in box.calls("systemctl") if not _LOOKS & set(words[1:])]
+
+
+def neutral(text: str) -> str:
+    """TEXT without what two runs cannot have in common: times and random bits of file names."""
+    text = re.sub(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d\S*", "TIME", text)
+    return re.sub(r"(pid|PID) \d+", r"\1 N", text)

@@ -1,0 +1,539 @@
+"""Where a script refuses: status 78, the node untouched, and all reasons in one go; and where it does not mind."""
+
+from __future__ import annotations
+
+import pytest
+from sandbox import SHELLS, Sandbox
+
+from . import support
+from .conftest import Make
+from .support import PLACE, Run
+
+pytestmark = pytest.mark.sandbox
+
+HELD = ["pve-cluster", "pveproxy"]
+
+
+def refused(box: Sandbox, *reasons: str, script: str = PLACE, **more: object) -> Run:
+    """Runs check and apply; both have to refuse for just these reasons (parts of descriptions) and touch nothing.
+
+    Gives the run of apply.
+    """
+    before = support.picture(box)
+    box.forget_calls()
+    for call in ("check", "apply"):
+        run = support.run(box, call, path=script, **more).expect(78)
+        assert run.tap.bail is not None
+        assert support.untouched(before, support.picture(box)) == []
+        assert support.unit_calls(box) == []
+        if call == "check" or run.failures:
+            assert len(run.failures) == len(reasons), run.stdout
+            for reason, failure in zip(reasons, run.failures, strict=True):
+                assert reason in failure
+        else:
+            assert any(reason in run.tap.bail for reason in reasons)
+    return run
+
+
+def advice(run: Run, part: str) -> str:
+    """What the run says is to be done about the one failure with PART in it."""
+    return run.tap.find(part).yaml["help"]
+
+
+def add_unit(box: Sandbox, name: str, **keys: str) -> None:
+    """A native unit, enabled and running."""
+    lines = ["[Unit]", f"Description={name}", "[Service]", "Type=simple", *(f"{k}={v}" for k, v in keys.items())]
+    text = "\n".join([*lines, "[Install]", "WantedBy=multi-user.target", ""])
+    box.put(f"/usr/lib/systemd/system/{name}.service", text)
+    box.run(f"systemctl enable {name} && systemctl start {name}").check()
+
+
+def without_package(box: Sandbox, *names: str) -> None:
+    kept = [line for line in box.read("/var/lib/standin/packages").splitlines() if line.split()[0] not in names]
+    box.put("/var/lib/standin/packages", "".join(f"{line}\n" for line in kept))
+
+
+# The wrong place ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("hostname", ["pve9", "PVE1", "pve", "pve11.localdomain"])
+def test_another_host(make: Make, hostname: str) -> None:
+    box = make(hostname=hostname, held=HELD)
+    run = refused(box, f"this script is for pve1, and this host is {hostname.split('.')[0]}")
+    assert run.tap.bail is not None and "pve1" in run.tap.bail
+
+
+def test_a_host_name_with_its_domain(make: Make) -> None:
+    support.check(make(hostname="pve1.localdomain", held=HELD)).expect(2)
+
+
+def test_another_user(make: Make) -> None:
+    box = make(held=HELD)
+    box.put("/srv/pve1.sh", box.read(PLACE), 0o755)
+    before = support.picture(box)
+    for call in ("check", "apply"):
+        run = support.run(box, call, path="/srv/pve1.sh", user="nobody")
+        assert run.status == 78, run
+        assert run.tap.bail is not None
+    assert support.run(box, "check", path="/srv/pve1.sh", user="nobody").failures[0] == "host: run as root"
+    assert support.untouched(before, support.picture(box)) == []
+
+
+@pytest.mark.parametrize("text", ["Debian GNU/Linux 12\n", "", "  \n"])
+def test_another_release(make: Make, text: str) -> None:
+    box = make(held=HELD, files={"/etc/altlinux-release": text})
+    run = refused(box, "/etc/altlinux-release says")
+    assert "built for alt-p8" in advice(run, "altlinux-release")
+
+
+def test_no_release_file(make: Make) -> None:
+    box = make(held=HELD)
+    box.remove("/etc/altlinux-release")
+    refused(box, '/etc/altlinux-release says "", not ALT *')
+
+
+@pytest.mark.parametrize("version", ["5.1-35/722cc488", "3.4-6/102d4547", "44.1/0", "8.4.1/2a5fa54a8503f96d"])
+def test_another_series(make: Make, version: str) -> None:
+    box = make(held=HELD, settings={"pve-version": version})
+    run = refused(box, f"Proxmox VE {version.split('/')[0]} is installed, the script is for series 4")
+    assert "build it for the series that is installed" in advice(run, "Proxmox VE")
+
+
+def test_no_pve(make: Make) -> None:
+    box = make(held=HELD)
+    box.run("rm /usr/bin/pveversion /usr/bin/pvecm").check()
+    without_package(box, "pve-manager", "pve-cluster")
+    box.run("rm /usr/lib/systemd/system/pve-cluster.service").check()
+    run = refused(
+        box, "Proxmox VE ? is installed", "packages are missing", "commands are missing: pvecm pveversion",
+        "there is no unit pve-cluster",
+    )  # fmt: skip
+    assert "install Proxmox VE first" in advice(run, "Proxmox VE ?")
+    assert "apt-get install pve-manager" in advice(run, "packages are missing")
+
+
+@pytest.mark.parametrize("system", support.TEXTS)
+def test_a_package_is_missing(make: Make, system: str) -> None:
+    box = make(support.TEXTS[system], held=HELD)
+    without_package(box, "openssh-server")
+    run = refused(box, "packages are missing")
+    assert "openssh-server" in run.tap.find("packages are missing").description
+
+
+@pytest.mark.parametrize(
+    ("system", "path"), [("alt-p8", "/usr/sbin/brctl"), ("alt-p8", "/usr/bin/openssl"), ("alt-p11", "/usr/sbin/ifreload")]
+)
+def test_a_command_is_missing(make: Make, system: str, path: str) -> None:
+    box = make(support.TEXTS[system], held=HELD)
+    box.run(["rm", path]).check()
+    refused(box, f"commands are missing: {path.rpartition('/')[2]}")
+
+
+@pytest.mark.parametrize(
+    ("system", "unit"),
+    [
+        ("alt-p8", "NetworkManager"), ("alt-p8", "systemd-networkd"),
+        ("alt-p11", "NetworkManager"), ("alt-p11", "systemd-networkd"), ("alt-p11", "network"),
+    ],
+)  # fmt: skip
+def test_a_second_network_manager(make: Make, system: str, unit: str) -> None:
+    box = make(support.TEXTS[system], held=HELD)
+    add_unit(box, unit)
+    run = refused(box, f"{unit} is active and manages the network too")
+    assert f"systemctl disable --now {unit}" in advice(run, unit)
+    box.run(["systemctl", "stop", unit]).check()
+    support.check(box).expect(2)
+
+
+def test_the_nic_is_missing(make: Make) -> None:
+    refused(make(nics={"enp1s0": ["10.0.0.251/24"]}, held=HELD), "there is no interface eth0")
+
+
+def test_the_nic_is_wireless(make: Make) -> None:
+    box = make(held=HELD)
+    box.run("mount -t tmpfs nics /sys/class/net && mkdir -p /sys/class/net/eth0/wireless").check()
+    refused(box, "interface eth0 is wireless")
+
+
+@pytest.mark.parametrize("system", support.TEXTS)
+def test_the_nic_is_in_another_bridge(make: Make, system: str) -> None:
+    box = make(support.TEXTS[system], held=HELD)
+    box.run("ip link add br9 type bridge && ip link set eth0 master br9").check()
+    refused(box, "interface eth0 belongs to another bridge or bond")
+
+
+def test_all_reasons_in_one_go(make: Make) -> None:
+    box = make(held=HELD, settings={"pve-version": "5.1-35/722cc488"}, nics={"eth1": []})
+    without_package(box, "pve-manager")
+    add_unit(box, "NetworkManager")
+    box.run("rm /usr/sbin/brctl; ln -s /tmp/hosts /etc/hosts.new; mv /etc/hosts.new /etc/hosts").check()
+    refused(
+        box, "Proxmox VE 5.1-35", "packages are missing", "NetworkManager", "there is no interface eth0",
+        "commands are missing: brctl", "/etc/hosts is a symbolic link",
+    )  # fmt: skip
+
+
+# A copy that is not whole ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_copy_with_windows_line_ends(make: Make, shell: str) -> None:
+    box = make(held=HELD)
+    box.put(PLACE, box.read(PLACE).replace("\n", "\r\n"))
+    before = support.picture(box)
+    box.forget_calls()
+    for call in ("check", "apply"):
+        run = support.run(box, call, shell=shell, tap=False)
+        assert (run.status, run.stdout, run.stderr.count("\n")) == (78, "", 1), run
+        assert "CRLF" in run.stderr and "tr -d" in run.stderr
+    assert support.untouched(before, support.picture(box)) == []
+    assert box.calls() == []
+
+
+def cuts(text: str) -> list[int]:
+    """Lengths to cut a script at: about every 200th byte, and every line and byte near the end."""
+    size = len(text.encode())
+    tail = text[-3000:]
+    ends = [size - len(tail) + n + 1 for n, letter in enumerate(tail) if letter == "\n"]
+    whole = {size, size - 1}  # the end of the last line is no loss
+    return sorted({*range(0, size, 199), *ends, *range(size - 30, size)} - whole)
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_copy_that_was_cut_short(make: Make, shell: str) -> None:
+    box = make(held=HELD)
+    text = box.read(PLACE)
+    every = cuts(text)
+    if shell not in ("dash", "bash-posix"):
+        every = every[::5] + every[-30:]
+    for length in every:
+        box.put(f"/root/cut/{length}.sh", text.encode()[:length])
+    before = support.picture(box)
+    box.forget_calls()
+    words = " ".join(SHELLS[shell])
+    done = box.run(
+        f"""
+        for copy in /root/cut/*.sh; do
+            said=$({words} "$copy" apply 2>/dev/null </dev/null)
+            case $said in *': created'* | *'Done: '*) printf '%s\\n' "$copy" ;; esac
+        done
+        """,
+        timeout=120,
+    )
+    assert done.stdout == ""
+    assert support.untouched(before, support.picture(box)) == []
+    assert support.unit_calls(box) == []
+
+
+def test_a_copy_with_a_byte_order_mark_says_so_and_works(make: Make) -> None:
+    box = make(held=HELD)
+    usual = support.check(box).expect(2)
+    box.put(PLACE, "\ufeff" + box.read(PLACE))
+    run = support.check(box)
+    assert (run.status, run.stdout) == (2, usual.stdout)
+    assert run.stderr.count("\n") == 1 and "not found" in run.stderr
+
+
+# How it is called -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_from_standard_input(make: Make, shell: str) -> None:
+    box = make(held=HELD)
+    usual = support.check(box).expect(2)
+    words = SHELLS[shell]
+    for arguments in ([], ["-s"], ["-s", "check"]):
+        done = box.run([*words, *arguments], stdin=box.read(PLACE))
+        assert (done.status, done.stderr) == (2, ""), done
+        assert done.stdout == usual.stdout
+
+
+@pytest.mark.parametrize(
+    ("place", "cwd", "given"),
+    [
+        ("/root/a copy of mine/pve1.sh", "/", "/root/a copy of mine/pve1.sh"),
+        ("/root/pve1.sh", "/root", "pve1.sh"),
+        ("/root/pve1.sh", "/usr", "../root/./pve1.sh"),
+        ("/root/what is 'that' $HOME `id`; ", "/root", "what is 'that' $HOME `id`; "),
+        ("/root/нода.sh", "/root", "нода.sh"),
+        ("/root/-n", "/root", "./-n"),
+    ],
+)
+def test_wherever_it_stands_and_whatever_it_is_called(make: Make, place: str, cwd: str, given: str) -> None:
+    box = make(held=HELD)
+    usual = support.check(box).expect(2)
+    box.put(place, box.read(PLACE))
+    for shell in SHELLS:
+        # yash takes no arguments that its locale has no letters for.
+        run = support.check(box, path=given, cwd=cwd, shell=shell, env={"LC_ALL": "C.UTF-8"}).expect(2)
+        assert run.stdout == usual.stdout
+
+
+def test_as_a_program(make: Make) -> None:
+    box = make(held=HELD)
+    assert box.run([PLACE, "check"]).stdout == support.check(box).expect(2).stdout
+
+
+def test_from_a_directory_that_is_gone(make: Make) -> None:
+    box = make(held=HELD)
+    usual = support.check(box).expect(2)
+    for shell, words in SHELLS.items():
+        script = f"mkdir /tmp/gone && cd /tmp/gone && rmdir /tmp/gone && exec {' '.join(words)} {PLACE} check"
+        done = box.run(script)
+        assert (done.status, done.stdout) == (2, usual.stdout), f"{shell}: {done}"
+
+
+# What others have open or set -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-", ">/dev/full"])
+def test_streams_that_are_closed(make: Make, closed: str) -> None:
+    box = make(held=HELD)
+    usual = support.check(box).expect(2)
+    before = support.picture(box)
+    for shell, words in SHELLS.items():
+        done = box.run(f"{' '.join(words)} {PLACE} check {closed}")
+        # ksh93 hands on to others what it could not write; that stops it, and does no harm.
+        assert done.status == 2 or "full" in closed, f"{shell}: {done}"
+        if ">&-" not in closed.split() and "full" not in closed:
+            assert done.stdout == usual.stdout, f"{shell}: {done}"
+    assert support.untouched(before, support.picture(box)) == []
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_apply_with_nobody_listening(make: Make, shell: str) -> None:
+    box = make(support.ONE.format(target="alt-p8"))
+    done = box.run(f"{' '.join(SHELLS[shell])} {PLACE} apply <&- >&- 2>&-", timeout=120)
+    assert done.status == 0, box.read(f"{support.LOG}/alone.log")
+    support.check(box).expect(0)
+    assert "# Done: " in box.read(f"{support.LOG}/alone.log")
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_apply_whose_reader_goes_away(make: Make, shell: str) -> None:
+    box = make(support.ONE.format(target="alt-p8"))
+    script = f"{{ {' '.join(SHELLS[shell])} {PLACE} apply; printf '%s' \"$?\" >/root/status; }} 2>&1 | head -n 3"
+    box.run(script, timeout=120).check()
+    box.run("i=0; while [ ! -s /root/status ] && [ $i -lt 300 ]; do sleep 0.1; i=$((i + 1)); done").check()
+    assert box.read("/root/status") == "0", box.read(f"{support.LOG}/alone.log")
+    support.check(box).expect(0)
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_descriptors_of_the_caller(make: Make, shell: str) -> None:
+    box = make(support.ONE.format(target="alt-p8"))
+    numbers = range(3, 10)
+    opened = " ".join(f"{n}>/root/fd{n}" for n in numbers)
+    done = box.run(f"{' '.join(SHELLS[shell])} {PLACE} apply {opened}", timeout=120)
+    assert (done.status, done.stderr) == (0, ""), done
+    assert [box.read(f"/root/fd{n}") for n in numbers] == [""] * len(numbers)
+
+
+EVIL = "printf 'evil\\n'; printf 'evil\\n' >>/root/evil"
+ENVIRONMENTS = {
+    "PATH": {"PATH": "/root/evil-bin"},
+    "PATH empty": {"PATH": ""},
+    "IFS": {"IFS": "e/1:"},
+    "ENV": {"ENV": "/root/evil-env"},
+    "BASH_ENV": {"BASH_ENV": "/root/evil-env"},
+    "CDPATH": {"CDPATH": "/usr:/etc:/root"},
+    "locale": {"LC_ALL": "ru_RU.UTF-8", "LANG": "ru_RU.UTF-8", "LANGUAGE": "ru", "LC_COLLATE": "tr_TR.UTF-8"},
+    "TZ": {"TZ": "Asia/Kathmandu"},
+    "POSIXLY_CORRECT": {"POSIXLY_CORRECT": "1", "BLOCKSIZE": "7"},
+    "greps": {"GREP_OPTIONS": "-v", "GREP_COLORS": "mt=1", "AWKPATH": "/root", "LS_COLORS": "x", "DIFF_OPTIONS": "-q"},
+    "SHELLOPTS": {"SHELLOPTS": "noclobber:noglob:errexit:nounset"},
+    "PS4": {"PS4": "$(printf evil >>/root/evil)", "PS1": "x"},
+    "names of ours": {
+        "call": "apply", "phase": "want", "only": "host", "quiet": "yes", "overwrite": "yes", "probing": "yes",
+        "temporary": "/etc/hosts", "addresses": "none", "member_looks": "1", "state_dir": "/etc", "log": "yes",
+    },
+    "systemctl": {"SYSTEMD_PAGER": "false", "SYSTEMD_COLORS": "1", "SYSTEMD_LESS": "x"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ENVIRONMENTS)
+def test_a_strange_environment(make: Make, name: str) -> None:
+    box = make(held=HELD)
+    usual = support.check(box).expect(2)
+    box.put("/root/evil-env", f"{EVIL}; alias printf='printf evil; :'; set -f -C; IFS=0\n")
+    for command in ("awk", "cat", "systemctl", "id", "uname", "ip", "rm"):
+        box.put(f"/root/evil-bin/{command}", f"#!/bin/sh\n{EVIL}\n", 0o755)
+    before = support.picture(box, skip=["/root/evil"])
+    for shell in SHELLS:
+        if shell == "bash" and name == "BASH_ENV":
+            continue  # run by bash itself before the script is
+        settings = [f"{key}={value}" for key, value in ENVIRONMENTS[name].items()]
+        done = box.run(["env", *settings, *SHELLS[shell], PLACE, "check"])
+        assert (done.status, done.stdout) == (2, usual.stdout), f"{shell}: {done}"
+        # That a locale is not installed, bash says before it reads a script.
+        assert [line for line in done.stderr.splitlines() if "locale" not in line and "LANG" not in line and "LC_" not in line] == [], shell
+        assert not box.exists("/root/evil"), shell
+    assert support.untouched(before, support.picture(box)) == []
+
+
+@pytest.mark.parametrize("option", ["-e", "-x", "-f", "-C", "-a", "-u", "-eufCa"])
+def test_options_of_the_shell(make: Make, option: str) -> None:
+    box = make(held=HELD)
+    usual = support.check(box).expect(2)
+    before = support.picture(box)
+    for shell, words in SHELLS.items():
+        done = box.run([*words, option, PLACE, "check"])
+        assert (done.status, done.stdout) == (2, usual.stdout), f"{shell}: {done}"
+        assert "x" in option or done.stderr == "", shell
+    assert support.untouched(before, support.picture(box)) == []
+
+
+@pytest.mark.parametrize("umask", ["000", "077", "777"])
+@pytest.mark.parametrize("system", support.TEXTS)
+def test_what_is_written_does_not_depend_on_the_umask(make: Make, system: str, umask: str) -> None:
+    text = support.ONE.format(target=system)
+    pictures = []
+    for mask in ("022", umask):
+        box = make(text)
+        done = box.run(f"umask {mask}; exec sh -eufC {PLACE} apply", timeout=120, env=ENVIRONMENTS["names of ours"])
+        assert (done.status, done.stderr) == (0, ""), done
+        tree = support.picture(box, skip=[support.LOG, "/run", "/var/lib/pve-cluster", "/root", "/etc/pve"])
+        pictures.append({path: (entry.kind, entry.mode, entry.uid, entry.gid) for path, entry in tree.items()})
+    assert pictures[0] == pictures[1]
+
+
+# Another run ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_while_another_run_holds_the_lock(make: Make, shell: str) -> None:
+    box = make(held=HELD)
+    box.run("flock /run/lock/pvegen.lock sh -c 'echo >/run/held; exec sleep 60' >/dev/null 2>&1 &").check()
+    box.run("while [ ! -e /run/held ]; do sleep 0.01; done").check()
+    before = support.picture(box)
+    run = support.apply(box, shell=shell).expect(78)
+    assert run.tap.bail is not None and "another run" in run.tap.bail
+    support.check(box, shell=shell).expect(2)
+    assert support.untouched(before, support.picture(box)) == []
+
+
+LOCK = "/run/lock/pvegen.d"
+
+
+def test_the_lock_where_there_is_no_flock(make: Make) -> None:
+    box = make(support.ONE.format(target="alt-p8"), held=HELD)
+    box.run("rm /usr/bin/flock").check()
+    box.run(f"mkdir {LOCK} && sleep 60 >/dev/null 2>&1 & echo $! >{LOCK}/pid").check()
+    before = support.picture(box)
+    run = support.apply(box).expect(78)
+    assert run.tap.bail is not None and "another run" in run.tap.bail
+    assert support.untouched(before, support.picture(box)) == []
+    assert box.exists(f"{LOCK}/pid"), "the lock of the other run is gone"
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("stale", ["a dead run's", "one that died at once", "none"])
+def test_a_stale_lock_where_there_is_no_flock(make: Make, shell: str, stale: str) -> None:
+    box = make(support.ONE.format(target="alt-p8"), held=HELD)
+    box.run("rm /usr/bin/flock").check()
+    if stale != "none":
+        box.run(f"mkdir {LOCK}").check()
+    if stale == "a dead run's":
+        box.run(f"sh -c 'echo $$' >{LOCK}/pid").check()
+    support.apply(box, "--only", "time", shell=shell).expect(0)
+    assert not box.exists(LOCK)
+
+
+# What stands where something is to be written -------------------------------------------------------------------
+
+IFACES = "/etc/net/ifaces"
+WRITTEN = [
+    "/etc/hosts", "/etc/timezone", "/etc/openssh/sshd_config", "/etc/openssh/ssh_config", "/etc/sysconfig/rrdcached",
+    "/etc/sysconfig/clock", f"{IFACES}/vmbr0/options", f"{IFACES}/eth0/options",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", WRITTEN)
+@pytest.mark.parametrize("what", ["link", "dangling link", "directory", "fifo"])
+def test_something_else_stands_where_a_file_is_to_be(make: Make, path: str, what: str) -> None:
+    box = make(held=HELD)
+    box.run(f"mkdir -p {path.rpartition('/')[0]}; [ ! -e {path} ] || cp -a {path} /root/kept; rm -f {path}").check()
+    box.run(
+        {
+            "link": f"touch /root/kept; ln -s /root/kept {path}",
+            "dangling link": f"ln -s /root/nothing {path}",
+            "directory": f"mkdir {path}",
+            "fifo": f"mkfifo {path}",
+        }[what]
+    ).check()
+    refused(box, f"{path} is {'a symbolic link' if 'link' in what else 'not a plain file'}")
+
+
+@pytest.mark.parametrize("path", [f"{IFACES}/eth0/ipv4address", f"{IFACES}/eth0/ipv4route", f"{IFACES}/eth0/resolv.conf"])
+def test_a_directory_stands_where_a_file_is_to_go(make: Make, path: str) -> None:
+    box = make(held=HELD)
+    box.run(f"rm {path} && mkdir {path}").check()
+    refused(box, f"{path} is not a plain file")
+
+
+@pytest.mark.parametrize("path", [f"{IFACES}/vmbr0", "/var/lib/rrdcached/db"])
+@pytest.mark.parametrize("what", ["file", "dangling link"])
+def test_something_else_stands_where_a_directory_is_to_be(make: Make, path: str, what: str) -> None:
+    box = make(held=HELD)
+    made = f"ln -s /root/nothing {path}" if "link" in what else f"echo >{path}"
+    box.run(f"mkdir -p {path.rpartition('/')[0]}; {made}").check()
+    refused(box, f"{path} is not a directory")
+
+
+def test_a_directory_stands_where_the_time_zone_is_to_be(make: Make) -> None:
+    box = make(held=HELD)
+    box.run("rm /etc/localtime; mkdir /etc/localtime").check()
+    refused(box, "/etc/localtime is not a plain file")
+
+
+# Where nothing can be written -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("system", support.TEXTS)
+def test_a_read_only_root(make: Make, system: str) -> None:
+    box = make(support.ONE.format(target=system))
+    before = support.picture(box)
+    box.run("mount -o remount,ro /").check()
+    run = support.apply(box).expect(78)
+    assert run.tap.bail is not None and "log" in run.tap.bail
+    assert support.untouched(before, support.picture(box)) == []
+    box.run("mount -o remount,rw /").check()
+    support.apply(box).expect(0)
+    support.check(box).expect(0)
+
+
+@pytest.mark.parametrize("system", support.TEXTS)
+def test_a_read_only_etc(make: Make, system: str) -> None:
+    box = make(support.ONE.format(target=system))
+    box.run("mount --bind /etc /etc && mount -o remount,bind,ro /etc").check()
+    before = box.tree("/etc")
+    run = support.apply(box).expect(1)
+    assert any(failure.startswith("cannot write /etc/") for failure in run.failures)
+    assert run.tap.said("Mend the cause, then run again: sh /root/pve1.sh apply")
+    assert support.untouched(before, box.tree("/etc")) == []
+    box.run("umount /etc").check()
+    support.apply(box).expect(0)
+    support.check(box).expect(0)
+
+
+@pytest.mark.parametrize("free", [0, 4096, 8192, 16384, 32768, 65536, 131072])
+@pytest.mark.parametrize("system", support.TEXTS)
+def test_a_full_disk(make: Make, system: str, free: int) -> None:
+    box = make(support.ONE.format(target=system))
+    before = box.tree("/etc", skip=["/etc/pve"])
+    box.fill_disk(free)
+    run = support.apply(box)
+    assert run.status in (1, 78), run
+    assert run.tap.bail is not None
+    after = box.tree("/etc", skip=["/etc/pve"])
+    assert [path for path in after if path.endswith(".pvegen")] == []
+    # Every file is whole: as it was, or as it is to be.
+    box.empty_disk()
+    support.apply(box).expect(0)
+    support.check(box).expect(0)
+    final = box.tree("/etc", skip=["/etc/pve"])
+    for path, entry in after.items():
+        if entry.kind == "file" and not path.startswith("/etc/pve"):
+            assert entry.content in (getattr(t.get(path), "content", None) for t in (before, final)), path
+
+

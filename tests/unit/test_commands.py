@@ -1,0 +1,158 @@
+"""The command line: exit statuses, streams, and what is loaded for what."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from pvegen import errors
+from pvegen.main import run
+
+ROOT = Path(__file__).parent.parent.parent
+EXAMPLE = os.fspath(ROOT / "examples" / "mypve.toml")
+WRONG = os.fspath(ROOT / "tests" / "mistakes" / "five_mistakes.toml")
+
+
+def call(*arguments: str) -> int:
+    return errors.guarded(run, arguments)
+
+
+def process(*arguments: str, stdout: int | None = subprocess.PIPE) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "pvegen", *arguments], cwd=ROOT, stdout=stdout, stderr=subprocess.PIPE, text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (["check", EXAMPLE], 0),
+        (["check", "--strict", EXAMPLE], 1),
+        (["check", WRONG], 1),
+        (["check", EXAMPLE, WRONG], 1),
+        (["check", EXAMPLE, EXAMPLE], 1),
+        (["check", "--nonsense"], 2),
+        (["check", "--format", "xml", EXAMPLE], 2),
+        (["nonsense"], 2),
+        (["show", EXAMPLE], 0),
+        (["show", WRONG], 1),
+        (["build", WRONG], 1),
+        (["explain"], 0),
+        (["explain", "PVE104"], 0),
+        (["explain", "pve104"], 0),
+        (["explain", "104"], 0),
+        (["explain", "PVE999"], 2),
+        (["targets"], 0),
+        (["targets", "alt-p8"], 0),
+        (["targets", "alt-8"], 2),
+        (["schema"], 0),
+        (["--help"], 0),
+        (["--version"], 0),
+    ],
+    ids=lambda value: " ".join(os.path.basename(word) for word in value) if isinstance(value, list) else str(value),
+)
+def test_exit_status(arguments: list[str], status: int) -> None:
+    assert call(*arguments) == status
+
+
+def test_build_of_mistakes_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("build", WRONG, "-o", os.fspath(tmp_path / "dist")) == 1
+    assert list(tmp_path.iterdir()) == []
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "5 errors in " in captured.err
+
+
+def test_show_is_toml_and_says_what_is_derived(capsys: pytest.CaptureFixture[str]) -> None:
+    call("show", EXAMPLE)
+    shown = tomllib.loads(capsys.readouterr().out)
+    assert shown["cluster"]["order_of_running"] == ["pve1", "pve2"]
+    assert shown["cluster"]["hosts"][1] == "10.0.0.252 pve2.localdomain pve2"
+    second = shown["node"][1]
+    assert second["role"] == "joins through pve1"
+    assert second["link"] == [{"number": 0, "address": "10.0.0.252"}]
+    assert [(i["name"], i.get("over")) for i in second["interface"]] == [("eth0", None), ("vmbr0", ["eth0"])]
+
+
+def test_show_as_json_is_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    call("show", EXAMPLE)
+    toml = tomllib.loads(capsys.readouterr().out)
+    call("show", "--format", "json", EXAMPLE)
+    assert json.loads(capsys.readouterr().out) == toml
+
+
+def test_commands_load_only_what_they_need() -> None:
+    program = (
+        "import sys\nfrom pvegen.errors import guarded\nfrom pvegen.main import run\n"
+        "guarded(run, sys.argv[1:])\n"
+        "print(*sorted({'jinja2', 'tomli_w', 'tree_sitter', 'difflib', 'unicodedata'} & set(sys.modules)), 'END')\n"
+    )
+    def loaded(*arguments: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-c", program, *arguments], cwd=ROOT, capture_output=True, text=True, check=True
+        )
+        return done.stdout.splitlines()[-1]
+
+    clean = os.fspath(ROOT / "tests" / "mistakes" / "no_mistake.toml")
+    assert loaded("--help") == "END"
+    assert "jinja2" not in loaded("check", EXAMPLE)
+    assert not {"jinja2", "tomli_w", "tree_sitter"} & set(loaded("check", clean).split())
+
+
+def test_every_command_has_help() -> None:
+    from pvegen.main import cli
+
+    for name, command in cli.commands.items():
+        assert command.help, name
+        for parameter in command.params:
+            if parameter.param_type_name == "option" and parameter.name not in ("form", "help"):
+                assert getattr(parameter, "help", None), (name, parameter.name)
+
+
+def test_a_reader_that_goes_away_is_no_fault() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = process("schema", stdout=writer)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_a_full_disk_is_told() -> None:
+    with open("/dev/full", "w") as full:
+        done = process("schema", stdout=full.fileno())
+    assert done.returncode == 1
+    assert done.stderr == "pvegen: No space left on device\n"
+
+
+def test_interrupt(capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupted(_: object) -> int:
+        raise KeyboardInterrupt
+
+    assert errors.guarded(interrupted, []) == 130
+    assert capsys.readouterr().err == "pvegen: interrupted\n"
+
+
+def test_a_fault_is_reported_to_be_pasted(capsys: pytest.CaptureFixture[str]) -> None:
+    def broken(_: object) -> int:
+        raise ZeroDivisionError("unexpected")
+
+    assert errors.guarded(broken, []) == 3
+    told = capsys.readouterr().err
+    assert "a fault of pvegen's" in told
+    assert "ZeroDivisionError: unexpected" in told
+    assert "Python 3." in told
+
+
+def test_a_refusal_is_one_message(capsys: pytest.CaptureFixture[str]) -> None:
+    def refused(_: object) -> int:
+        raise errors.Refused("dist/x stands in the way")
+
+    assert errors.guarded(refused, []) == 1
+    assert capsys.readouterr().err == "pvegen: dist/x stands in the way\n"
