@@ -195,15 +195,12 @@ class _Converter:
             return stand_in(key, path)
         if len(value) < kind.at_least:
             self._say("PVE116", path, least=kind.at_least, example=Sample(key.example))
-        items = []
+        items: dict[Any, int] = {}
         for number, item in enumerate(value):
             before = len(self.mistakes)
             converted = self._value(key, kind.item, (*path, number), item)
-            if len(self.mistakes) == before:
-                if item in value[:number]:
-                    self._say("PVE119", (*path, number), value=item, first=value.index(item) + 1)
-                else:
-                    items.append(converted)
+            if len(self.mistakes) == before and items.setdefault(converted, number) != number:
+                self._say("PVE119", (*path, number), value=item, first=items[converted] + 1)
         return tuple(items)
 
     def _value(self, key: Key, kind: Kind, path: Path, value: Any) -> Any:

@@ -22,7 +22,7 @@ Path = tuple[str | int, ...]
 HASHING_MODES = frozenset({"802.3ad", "balance-xor", "balance-tlb"})
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Interface:
     """One interface of a node, as it will be.
 
@@ -53,7 +53,7 @@ class Interface:
     mtu_stated: bool = False
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Link:
     """A node's end of a corosync link: number, own address, priority or None."""
 
@@ -62,7 +62,7 @@ class Link:
     priority: int | None
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class NodeView:
     """One node with everything derived.
 
@@ -99,7 +99,7 @@ class NodeView:
         return {interface.name: interface for interface in reversed(self.interfaces)}
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class View:
     """A description with everything derived: the source of the plan and of `pvegen show`."""
 

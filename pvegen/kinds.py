@@ -10,8 +10,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 
 class Rejected(Exception):
@@ -26,8 +25,7 @@ class Rejected(Exception):
         self.facts = facts
 
 
-@dataclass(frozen=True)
-class Kind:
+class Kind(NamedTuple):
     """One kind of value.
 
     name: how the reference page calls it; base: "string", "integer", "boolean";
@@ -37,11 +35,10 @@ class Kind:
     name: str
     base: str
     parse: Callable[[Any], Any]
-    schema: dict[str, Any] = field(default_factory=dict)
+    schema: dict[str, Any] = {}  # noqa: RUF012 - nobody changes it
 
 
-@dataclass(frozen=True)
-class ListOf:
+class ListOf(NamedTuple):
     """A TOML array whose items are all of one kind."""
 
     item: Kind

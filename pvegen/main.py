@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -124,4 +125,6 @@ def run(arguments: Sequence[str]) -> int:
 
 def main() -> None:
     """The command `pvegen`."""
+    # What a short run leaves lying costs less than looking for it again and again.
+    gc.set_threshold(100_000)
     sys.exit(errors.guarded(run, sys.argv[1:]))

@@ -8,8 +8,7 @@ The tables below are the one place that knows the keys. Reading
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from pvegen import kinds
 from pvegen.kinds import Kind, ListOf
@@ -17,8 +16,7 @@ from pvegen.kinds import Kind, ListOf
 REQUIRED: Any = object()
 
 
-@dataclass(frozen=True)
-class Key:
+class Key(NamedTuple):
     """What is known of one key, beside its name.
 
     kind: Kind, ListOf or a subclass of Table (many: an array of such tables);

@@ -7,7 +7,7 @@ ifupdown2: interfaces(5) of ifupdown2 and "Network: which subsystem owns vmbr0".
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from pvegen.derive import Interface, NodeView, View
 
@@ -20,12 +20,13 @@ BOND_MODES = {
 }  # fmt: skip
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Directory:
     """One interface's directory of etcnet.
 
     files: name -> lines, in the order of writing; absent: files that must not be
-    there; moved: (file, from) pairs that are taken over from the port.
+    there; moved: files that are taken over from the port, moved_from; forgotten:
+    files that go where an earlier description had them written.
     """
 
     interface: Interface
@@ -35,6 +36,7 @@ class Directory:
     moved: list[str] = field(default_factory=list)
     moved_from: str = ""
     keep: bool = False
+    forgotten: list[str] = field(default_factory=list)
 
 
 def resolver(view: View) -> list[str]:
@@ -62,6 +64,8 @@ def _directory(view: View, node: NodeView, interface: Interface, facts: dict[str
         made.files["brctl"] = ["stp AUTO off", "setfd AUTO 0"]
     if interface.mtu:
         made.files["iplink"] = [f"mtu {interface.mtu}"]
+    else:
+        made.forgotten.append("iplink")
     own = {
         # An address on anything but TYPE=eth gets no broadcast address by itself.
         "ipv4address": _ipv4address(interface),
@@ -84,7 +88,7 @@ def _directory(view: View, node: NodeView, interface: Interface, facts: dict[str
     main_port = node.main.lowers[:1] == (interface.name,)
     if main_port:
         # What the bridge takes over has left by then: not ours to remove.
-        taken = [name for name in made.absent if name == "resolv.conf" and not resolver(view) or node.main.keep]
+        taken = [name for name in made.absent if (name == "resolv.conf" and not resolver(view)) or node.main.keep]
         made.absent = [name for name in made.absent if name not in taken]
     made.files["options"] = _options(interface, facts)
     return made
@@ -107,6 +111,8 @@ def _options(interface: Interface, facts: dict[str, Any]) -> list[str]:
     ]
     if interface.address6 or interface.gateway6:
         lines.append("CONFIG_IPV6=yes")
+    elif interface.keep:
+        lines.append("CONFIG_IPV6=@ipv6@")
     if interface.lowers or interface.kind == "bridge":
         lines.append(f"HOST='{host}'")
     lines.append("ONBOOT=yes")
@@ -188,8 +194,7 @@ def _link_options(interface: Interface) -> list[str]:
     return []
 
 
-@dataclass(frozen=True)
-class Fact:
+class Fact(NamedTuple):
     """One thing that must be true of the running network.
 
     message: its text in the catalogue; values: what the text names; command: the

@@ -6,16 +6,17 @@ numbers, lists, dicts), so that it can be shown, compared and tested.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from datetime import date
+from typing import Any, NamedTuple
 
 from pvegen import network
 from pvegen.derive import NodeView, View
 from pvegen.target import Target
 
+EPOCH = date(1970, 1, 1)
 
-@dataclass(frozen=True)
-class Step:
+
+class Step(NamedTuple):
     """One step of a node's script.
 
     name: as `--only` takes it; snippet: the file in `snippets/steps/`; values: what
@@ -27,8 +28,7 @@ class Step:
     values: dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Script:
+class Script(NamedTuple):
     """One node's script before it is spelled out.
 
     values: what the frame and the runtime need.
@@ -44,19 +44,6 @@ def plan(view: View, target: Target) -> list[Script]:
     return [_script(view, target, node) for node in view.nodes]
 
 
-def order_of_running(view: View) -> list[str]:
-    """Node names so that every node comes after the member that it joins."""
-    order = [node.name for node in view.nodes if node.creates]
-    waiting = [node for node in view.nodes if not node.creates]
-    while waiting:
-        ready = [node for node in waiting if node.member in order]
-        if not ready:
-            raise ValueError("nodes join in a circle")
-        order += [node.name for node in ready]
-        waiting = [node for node in waiting if node.name not in order]
-    return order
-
-
 def _script(view: View, target: Target, node: NodeView) -> Script:
     description = view.description
     steps = [_host(view, target, node), _time(view, target, node), _bridge(view, target, node)]
@@ -69,10 +56,10 @@ def _script(view: View, target: Target, node: NodeView) -> Script:
         steps.append(Step("rrdcached", "rrdcached", dict(target.rrdcached)))
     if target.corosync["stub"]:
         steps.append(Step("stub", "stub", {}))
-    steps.append(Step("services", "services", dict(target.services)))
+    steps.append(Step("services", "services", target.services | {"alone": not view.is_cluster}))
     if view.is_cluster:
-        steps += [_create(view, target, node) if node.creates else _join(view, target, node)]
         steps.append(Step("root-login", "root_login", _root_login(view, target)))
+        steps.append(_create(view, target, node) if node.creates else _join(view, target, node))
     steps.append(_manager(view, target, node))
     limits = description.limits
     values = {
@@ -94,8 +81,15 @@ def _script(view: View, target: Target, node: NodeView) -> Script:
     return Script(node.name, steps, values)
 
 
+# What the runtime itself calls, beside what the target's steps do.
+_TOOLS = [
+    "awk", "cat", "chmod", "cmp", "cp", "date", "diff", "find", "grep", "id", "ln", "mkdir", "mv", "ping", "readlink",
+    "rm", "sleep", "sync", "tail", "tr", "uname",
+]  # fmt: skip
+
+
 def _host(view: View, target: Target, node: NodeView) -> Step:
-    commands = list(target.release["commands"])
+    commands = _TOOLS + target.release["commands"]
     values = {
         "release_file": target.release["file"],
         "release_pattern": target.release["pattern"],
@@ -108,17 +102,16 @@ def _host(view: View, target: Target, node: NodeView) -> Step:
 
 
 def _time(view: View, target: Target, node: NodeView) -> Step:
-    import calendar
-
     released = target.pve["released"]
     values = {
         "timezone": view.description.cluster.timezone,
         "timezone_file": target.time["timezone_file"],
         "services": target.time["services"],
+        "masked": " ".join(target.time["mask"]),
         "configs": sorted(set(target.time["config"].values())),
         "config_of": list(target.time["config"].items()),
         "servers": list(view.description.time.servers),
-        "released": calendar.timegm(released.timetuple()),
+        "released": (released - EPOCH).days * 86400,
         "released_day": released.isoformat(),
     }
     return Step("time", "time", values)
@@ -135,6 +128,8 @@ def _bridge(view: View, target: Target, node: NodeView) -> Step:
         "keep": main.keep,
         "nics": [i.name for i in node.interfaces if i.kind == "nic"],
         "uppers": uppers,
+        "made": [i.name for i in node.interfaces if i.kind in ("bond", "vlan")],
+        "boot_units": target.network["boot_units"],
         "bridges": " ".join(i.name for i in bridges),
         "brctl": bool(target.network["bridge_command"]),
         "restart": target.network["restart_unit"],
@@ -156,6 +151,9 @@ def _bridge(view: View, target: Target, node: NodeView) -> Step:
                 "absent": d.absent,
                 "moved": d.moved,
                 "moved_from": d.moved_from,
+                "forgotten": d.forgotten,
+                "gives": node.main.keep and node.main.lowers[:1] == (d.interface.name,),
+                "ipv6": "yes" if main.address6 else "no",
             }
             for d in network.etcnet(view, node, target.network)
         ]
@@ -256,7 +254,8 @@ def _create(view: View, target: Target, node: NodeView) -> Step:
         "cluster": view.description.cluster.name,
         "options": _pvecm_options(view, target, node, creates=True),
         "boot": target.services["boot"] or ["corosync"],
-        "nodes": len(view.nodes),
+        "corosync": target.pve["corosync"],
+        "own_address": node.host_address,
     }
     return Step("create", "create", values)
 
@@ -272,6 +271,8 @@ def _join(view: View, target: Target, node: NodeView) -> Step:
         "address": member.host_address or member.name,
         "options": options + _pvecm_options(view, target, node, creates=False),
         "boot": target.services["boot"] or ["corosync"],
+        "corosync": target.pve["corosync"],
+        "own_address": node.host_address,
     }
     return Step("join", "join", values)
 

@@ -26,6 +26,7 @@ _RESERVED = frozenset((
 _ADDRESSES = (
     ipaddress.IPv4Address, ipaddress.IPv6Address, ipaddress.IPv4Interface, ipaddress.IPv6Interface,
 )  # fmt: skip
+_WORDS = (str, int, *_ADDRESSES)
 _VARIABLE = re.compile(r"\$(?:[a-z_][a-z0-9_]*|[*0-9])|\$\{[a-z_][a-z0-9_]*[^{}$`\"\\]*\}")
 _NAMES = re.compile(r"[A-Za-z0-9_ -]*")
 
@@ -62,13 +63,15 @@ def data(value: Any) -> Any:
 
     Raises TypeError for what a template has no business with.
     """
-    if value is None or isinstance(value, (bool, int, Sh)):
+    if isinstance(value, str):
+        return value if isinstance(value, Sh) else Data(value)
+    if value is None or isinstance(value, int):
         return value
     if isinstance(value, dict):
         return {name: data(item) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [data(item) for item in value]
-    if isinstance(value, (str, *_ADDRESSES)):
+    if isinstance(value, _ADDRESSES):
         return Data(value)
     raise TypeError(f"{type(value).__name__} is not for templates")
 
@@ -102,7 +105,7 @@ def word(value: object) -> Sh:
         return value
     if isinstance(value, (list, tuple)):
         return Sh(" ".join(word(item) for item in value))
-    if isinstance(value, bool) or not isinstance(value, (str, int, *_ADDRESSES)):
+    if isinstance(value, bool) or not isinstance(value, _WORDS):
         raise TypeError(f"{value!r} has no meaning as a shell word")
     return Sh(_OPEN + quoted(str(value)) + _CLOSE)
 

@@ -12,6 +12,8 @@ from pvegen.mistakes import Mistake, Word
 from pvegen.source import Place, Source
 
 LIMIT = 1024 * 1024
+# tomllib needs memory for the square of a dotted key's parts.
+_MOST_DOTS = 1000
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -107,8 +109,14 @@ def _not_utf8(source: Source, data: bytes, start: int) -> Unreadable:
     )
 
 
+def _endless_key(line: str) -> bool:
+    return line.count(".") > _MOST_DOTS and not line.lstrip().startswith("#")
+
+
 def _toml(source: Source, text: str) -> tuple[Source, dict[str, Any], list[Mistake]]:
     """The data; Unreadable for what is no TOML at all, and for what states nothing."""
+    if text.count(".") > _MOST_DOTS and any(_endless_key(line) for line in text.split("\n")):
+        raise _fail("PVE029", source)
     try:
         data = tomllib.loads(text)
     except (ValueError, RecursionError):

@@ -11,16 +11,16 @@ import hashlib
 import os
 import re
 import tomllib
-import traceback
 from collections.abc import Iterator
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import jinja2
 
-from pvegen import __version__, bytecode, quote
+from pvegen import __version__, quote
+from pvegen.kept import Bytecode, Kept
 from pvegen.plan import Script, Step
-from pvegen.runtime import File, Piece, Runtime
+from pvegen.runtime import File, Piece, Runtime, parsed
 
 # The one file of the runtime that differs from script to script, by the calls that a script knows.
 _MAIN = "runtime/10-main.sh"
@@ -41,15 +41,22 @@ class SnippetError(Exception):
 
 
 class Rendered(NamedTuple):
-    """A script: its node, its text, the digest of its shape, and where lines are from.
+    """A script.
 
-    origins: (first line, snippet) pairs in ascending order.
+    own: its own part, with data marked; runtime: the rest; origins: (first line,
+    snippet) pairs in ascending order.
     """
 
     node: str
     text: str
-    shape: str
+    own: str
+    runtime: str
     origins: list[tuple[int, str]]
+
+    @property
+    def shape(self) -> str:
+        """A digest of what ShellCheck can see of the script; see `quote.shape`."""
+        return hashlib.sha256(quote.shape(self.own).encode() + self.runtime.encode()).hexdigest()
 
     def origin(self, line: int) -> str:
         """The snippet that a line of the script comes from."""
@@ -67,28 +74,32 @@ class Renderer:
     def __init__(self, site: str | os.PathLike[str] | None = None, language: str = "en") -> None:
         """site: a folder whose snippets stand in for ours of the same name. Raises SnippetError."""
         self._folders = ([os.fspath(site)] if site else []) + [snippets_folder()]
-        self._messages = self._read_messages(f"messages/{language}.toml")
+        self._kept = Kept()
+        self._catalogues = self._read_catalogues(f"messages/{language}.toml")
+        self._messages = self._parse_catalogues()
         self._runtimes: dict[str, Runtime] = {}
         self._environment = self._make_environment(_finalize)
         self._files = self._make_environment(_finalize_line)
 
-    def _read_messages(self, name: str) -> dict[str, str]:
-        """The catalogue, a site's own messages over ours."""
+    def _read_catalogues(self, name: str) -> list[tuple[str, bytes]]:
+        """The messages' files and what they hold, a site's own after ours."""
+        paths = [os.path.join(folder, name) for folder in reversed(self._folders)]
+        return [(path, _content(path)) for path in paths if os.path.exists(path)]
+
+    def _parse_catalogues(self) -> dict[str, str]:
+        """The messages by name."""
         messages: dict[str, str] = {}
-        for folder in reversed(self._folders):
+        for path, content in self._catalogues:
             try:
-                with open(os.path.join(folder, name), encoding="utf-8") as file:
-                    messages |= tomllib.loads(file.read())
-            except FileNotFoundError:
-                continue
+                messages |= self._kept.get(_key(path), content, lambda: tomllib.loads(content.decode()))  # noqa: B023
             except ValueError as error:
-                raise SnippetError(name, 0, str(error)) from error
+                raise SnippetError("messages/" + os.path.basename(path), 0, str(error)) from error
         return messages
 
     def _make_environment(self, finalize: Any) -> jinja2.Environment:
         environment = jinja2.Environment(
             loader=jinja2.FileSystemLoader(self._folders),
-            bytecode_cache=bytecode.cache(),
+            bytecode_cache=Bytecode(self._kept),
             auto_reload=False,
             autoescape=False,
             # Nothing of `quote` may be worked out ahead: what is compiled outlives this version of it.
@@ -139,22 +150,38 @@ class Renderer:
         head += "\n"
         runtime = self._runtime(calls).cut(quote.plain(head + tail))
         head = _without_unused(head, runtime.variables | set(_USED.findall(tail)))
-        shape = hashlib.sha256(quote.shape(head + tail).encode() + runtime.text.encode()).hexdigest()
         text = quote.plain(head) + runtime.text + quote.plain(tail)
-        return Rendered(script.node, text, shape, _origins(head, steps, runtime.pieces))
+        return Rendered(script.node, text, head + tail, runtime.text, _origins(head, steps, runtime.pieces))
 
     def _runtime(self, calls: list[str]) -> Runtime:
         """The runtime for scripts that know these calls; it holds no data."""
         extra = quote.Sh("".join(f" | {call}" for call in calls))
         if extra not in self._runtimes:
-            main = File(_MAIN, quote.plain(self._render(_MAIN, {"extra_calls": extra})))
-            self._runtimes[extra] = Runtime([main if name == _MAIN else self._file(name) for name in self._names])
+            main = parsed(_MAIN, quote.plain(self._render(_MAIN, {"extra_calls": extra})))
+            self._runtimes[extra] = Runtime([main if name == _MAIN else self._same[name] for name in self._names])
         return self._runtimes[extra]
 
-    @cache  # noqa: B019 - there is one renderer a build
-    def _file(self, name: str) -> File:
-        """A file of the runtime that is the same in all scripts."""
-        return File(name, quote.plain(self._render(name, {})))
+    @cached_property
+    def _same(self) -> dict[str, File]:
+        """The files of the runtime that are the same in all scripts, by name.
+
+        They depend on their snippets, the messages, and the modules that make them.
+        """
+        names = [name for name in self._names if name != _MAIN]
+        package = os.path.dirname(os.path.abspath(__file__))
+        paths = [self._find(name) for name in names]
+        paths += [os.path.join(package, name) for name in ("quote.py", "runtime.py", "render.py")]
+        source = b"\0".join([*(content for _, content in self._catalogues), *map(_content, paths)])
+        made = self._kept.get(
+            _key(*self._folders), source,
+            lambda: [tuple(parsed(name, quote.plain(self._render(name, {})))) for name in names],
+        )  # fmt: skip
+        return {file[0]: File(*file) for file in made}
+
+    def _find(self, name: str) -> str:
+        """Where a snippet stands: a site's own, else ours."""
+        paths = [os.path.join(folder, name) for folder in self._folders]
+        return next(path for path in paths if os.path.exists(path))
 
     @cached_property
     def _names(self) -> list[str]:
@@ -213,6 +240,16 @@ def snippets_folder() -> str:
     raise FileNotFoundError("pvegen was installed without its snippets")
 
 
+def _key(*paths: str) -> str:
+    """A name for what is made of these places."""
+    return hashlib.sha256("\0".join(map(os.path.abspath, paths)).encode(errors="surrogateescape")).hexdigest()[:40]
+
+
+def _content(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
+
+
 def _listed(folder: str) -> list[str]:
     try:
         return os.listdir(folder)
@@ -239,6 +276,8 @@ def _finalize_line(_: jinja2.runtime.Context, value: Any) -> str:
 
 def _line_of(error: Exception, name: str) -> int:
     """The line of a snippet at which an exception was raised; 0 if it was not there."""
+    import traceback
+
     frames = traceback.extract_tb(error.__traceback__)
     return next((f.lineno or 0 for f in reversed(frames) if f.filename.endswith(os.sep + name)), 0)
 

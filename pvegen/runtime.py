@@ -25,18 +25,25 @@ class Cut(NamedTuple):
     variables: set[str]
 
 
-class File:
-    """One file of the runtime: its functions with what they may call.
+class File(NamedTuple):
+    """One file of the runtime.
 
-    name: the snippet; heads: text that is in no function; functions: name -> text.
+    name: the snippet; heads: text that is in no function; functions: name -> text;
+    words: function -> the names that it may call.
     """
 
-    def __init__(self, name: str, text: str) -> None:
-        parts = functions(text)
-        self.name = name
-        self.heads = [part for function, part in parts if not function]
-        self.functions = {function: part for function, part in parts if function}
-        self.words = {function: words(part) for function, part in self.functions.items()}
+    name: str
+    heads: list[str]
+    functions: dict[str, str]
+    words: dict[str, set[str]]
+
+
+def parsed(name: str, text: str) -> File:
+    """A file of the runtime, from its text."""
+    parts = functions(text)
+    found = {function: part for function, part in parts if function}
+    heads = [part for function, part in parts if not function]
+    return File(name, heads, found, {function: words(part) for function, part in found.items()})
 
 
 class Runtime:

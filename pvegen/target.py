@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from typing import Any
 
+_FOLDER = os.path.join(os.path.dirname(__file__), "targets")
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False, repr=False)
 class Target:
     """One system.
 
@@ -28,14 +29,10 @@ class Target:
             raise AttributeError(f"target {self.name} has no section [{section}]") from None
 
 
-def _folder() -> Any:
-    return resources.files("pvegen") / "targets"
-
-
 @cache
 def names() -> list[str]:
     """The names of all targets, sorted by system and release."""
-    found = [entry.name.removesuffix(".toml") for entry in _folder().iterdir() if entry.name.endswith(".toml")]
+    found = [name.removesuffix(".toml") for name in os.listdir(_FOLDER) if name.endswith(".toml")]
     return sorted(found, key=_release_order)
 
 
@@ -49,5 +46,6 @@ def load(name: str) -> Target:
     """Load a target by its name; raises KeyError for an unknown one."""
     if name not in names():
         raise KeyError(name)
-    data = tomllib.loads((_folder() / f"{name}.toml").read_text("utf-8"))
+    with open(os.path.join(_FOLDER, f"{name}.toml"), "rb") as file:
+        data = tomllib.load(file)
     return Target(name, data["title"], data)

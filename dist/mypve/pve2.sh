@@ -46,7 +46,7 @@ step_host() {
     need_release /etc/altlinux-release 'ALT *'
     need_series '4'
     need_packages pve-manager pve-cluster openssh-server openssh-clients
-    need_commands pvecm pveversion systemctl ip ssh sshd ssh-keygen getent openssl timeout
+    need_commands awk cat chmod cmp cp date diff find grep id ln mkdir mv ping readlink rm sleep sync tail tr uname pvecm pveversion systemctl ip ssh sshd ssh-keygen getent openssl timeout
     need_no_rival NetworkManager systemd-networkd networking
 }
 
@@ -62,8 +62,12 @@ step_time() {
 Europe/Moscow
 END
     pick_time_service ntpd openntpd chronyd systemd-timesyncd
-    want_no_other_time_service
+    on_change "$time_service"
+    want_no_block /etc/chrony.conf 'time servers'
+    want_no_block /etc/ntpd.conf 'time servers'
+    want_no_other_time_service 'systemd-timesyncd'
     [ -z "$time_service" ] || want_units required run "$time_service"
+    settle "$time_service" systemctl restart "$time_service"
 }
 
 # The bridge that guests are plugged into. The node's own address moves from
@@ -124,10 +128,15 @@ END
     want_absent /etc/net/ifaces/eth0/ipv4route
     want_absent /etc/net/ifaces/eth0/ipv6route
 
+    need_nothing_else /etc/net/ifaces/vmbr0 no
+    want_not_ours /etc/net/ifaces/vmbr0/iplink
+    need_nothing_else /etc/net/ifaces/eth0 no
+    want_not_ours /etc/net/ifaces/eth0/iplink
     bring_up network_state 'vmbr0' systemctl restart network
     expect 'gateway 10.0.0.1 answers' "$limit_network" \
         'Is the cable in the right port, the VLAN right, the gateway up? See: ip neigh; bridge link' \
         answers 10.0.0.1
+    want_units required boot network
 }
 
 # PVE of early 2016 reads the bridges from Debian's file
@@ -187,8 +196,9 @@ step_ssh() {
     want_block /etc/openssh/sshd_config environment first <<'END'
 AcceptEnv LC_PVE_TICKET
 END
-    check_with=''
+    need_sshd_fine
     settle sshd systemctl reload-or-restart sshd
+    check_with=''
     on_change ''
     want_block /etc/openssh/ssh_config environment first <<'END'
 SendEnv LC_PVE_TICKET
@@ -206,6 +216,7 @@ END
 # get into its member.
 step_trust() {
     want_root_key
+    want_no_block /root/.ssh/known_hosts keys
 }
 
 # rrdcached keeps the measurements that the web interface draws. This release
@@ -234,30 +245,37 @@ step_services() {
     want_units required run pve-cluster
 }
 
+# pvecm sets PermitRootLogin to yes without a word. What is there now, or what
+# the description says, is put in front of it before pvecm runs; nodes come in
+# by key.
+step_root_login() {
+    on_change sshd
+    check_with=sshd_accepts
+    want_root_login keep /etc/openssh/sshd_config without-password
+    need_sshd_fine
+    settle sshd systemctl reload-or-restart sshd
+    check_with=''
+    expect 'PermitRootLogin is as described' 5 \
+        'See: sshd -T | grep -i permitrootlogin' \
+        root_login_as_wanted
+}
+
 # This node joins the cluster through one of its members. What /etc/pve holds
 # here is replaced by the cluster's, so there must be nothing of value in it.
 # The member is asked first; one node joins at a time. pvecm exits with 0 even
 # when it fails: what counts is what pmxcfs says.
 step_join() {
-    need_own_cluster
+    need_own_cluster join
+    need_own_address 10.0.0.252
     need_nothing_to_lose
     need_member 10.0.0.251 pve1
     join_cluster 10.0.0.251 pve1
+    if is_member; then want_units present run corosync; fi
     expect 'pve2 is in cluster mypve, quorate, and may write to /etc/pve' "$limit_quorum" \
-        'See: pvecm status; cat /etc/pve/.members; journalctl -b -u corosync -u pve-cluster. Are udp ports 5404-5412 open between the nodes, multicast passed (corosync 2), clocks and MTU alike? If this node was being added and its member waits for it without quorum, on the member: pvecm expected 1, then apply here again.' \
+        'See: pvecm status; cat /etc/pve/.members; journalctl -b -u corosync -u pve-cluster. Are udp ports 5404-5405 (multicast) open between the nodes, clocks and MTU alike? If this node was being added and its member waits for it without quorum, on the member: pvecm expected 1, then apply here again.' \
         in_quorum
     unlock_join
-    want_units present boot corosync
-}
-
-# pvecm sets PermitRootLogin to yes without a word. What was there before, or
-# what the description says, is put back; nodes come in by key.
-step_root_login() {
-    on_change sshd
-    check_with=sshd_accepts
-    want_root_login keep /etc/openssh/sshd_config without-password
-    check_with=''
-    settle sshd systemctl reload-or-restart sshd
+    settle pvecm pvecm updatecerts
     expect 'PermitRootLogin is as described' 5 \
         'See: sshd -T | grep -i permitrootlogin' \
         root_login_as_wanted
@@ -266,6 +284,7 @@ step_root_login() {
 # The web interface and what belongs to it, enabled and running; the unit that
 # starts guests at boot is only enabled where PVE refuses to start it by hand.
 step_manager() {
+    want_certificate
     want_units present run pvedaemon pveproxy pvestatd spiceproxy pve-firewall pve-ha-lrm pve-ha-crm
     want_units present run pve-manager
     expect 'the API answers on https://10.0.0.252:8006' "$limit_api" \
@@ -275,7 +294,7 @@ step_manager() {
 }
 
 # The steps, in order.
-step_names='host time bridge mirror names ssh trust rrdcached stub services join root-login manager'
+step_names='host time bridge mirror names ssh trust rrdcached stub services root-login join manager'
 
 each_step() {
     if step host 'the right host, with the right system'; then step_host; fi
@@ -288,8 +307,8 @@ each_step() {
     if step rrdcached 'rrdcached, as PVE needs it'; then step_rrdcached; fi
     if step stub 'no example configuration of corosync'; then step_stub; fi
     if step services 'services that PVE stands on'; then step_services; fi
+    if step root-login 'root'\''s login through ssh'; then step_root_login; fi
     if step join 'this node joins mypve through pve1'; then step_join; fi
-    if step root-login 'root'\''s login through ssh, after pvecm'; then step_root_login; fi
     if step manager 'web interface and its services'; then step_manager; fi
 }
 
@@ -331,8 +350,13 @@ main() {
     PATH=/usr/sbin:/usr/bin:/sbin:/bin
     LC_ALL=C
     export PATH LC_ALL
-    unset CDPATH ENV BASH_ENV
+    unset CDPATH ENV BASH_ENV GREP_OPTIONS POSIXLY_CORRECT probing holds_wrong member_looks
+    set +aefC
     umask 022
+    # A stream that is closed would lend its number to a file of ours.
+    [ -e /proc/self/fd/0 ] || exec </dev/null
+    [ -e /proc/self/fd/1 ] || exec >/dev/null
+    [ -e /proc/self/fd/2 ] || exec 2>/dev/null
     line_break='
 '
     state_dir=/var/lib/pvegen/$cluster
@@ -402,16 +426,16 @@ run_call() {
         is_root || refuse 'run as root'
         right_host || refuse "$other_host"
         take_lock
-        trap 'interrupted 129' HUP
-        trap 'interrupted 130' INT
-        trap 'interrupted 143' TERM
+        catch_signals
+        # Whoever reads the output may go away; the work goes on, and into the log.
+        trap '' PIPE
     fi
     subtest requirements
     each_step
     subtest_end 'requirements'
     if [ "$bad" -gt 0 ] && [ "$call" != verify ]; then
         out "1..$top"
-        refuse "$bad requirements fail; nothing was changed"
+        refuse "requirements that fail: $bad; nothing was changed"
     fi
     [ "$call" != apply ] || open_log
     phase=want passed=''
@@ -426,22 +450,22 @@ finish() {
     case $call in
         check)
             if [ "$changes" -gt 0 ]; then
-                remark "$changes changes wait; nothing was changed. \"apply\" makes them."
+                remark "Changes that wait: $changes; nothing was changed. \"apply\" makes them."
                 exit 2
             fi
             remark 'Nothing to do: the node is as described.'
             ;;
         apply)
             if [ "$bad" -gt 0 ]; then
-                remark "$bad things are not as described; see \"not ok\" above."
+                remark "Not as described: $bad; see \"not ok\" above."
                 exit 1
             fi
-            remark "Done: $changes changes."
+            remark "Done. Changes: $changes."
             after_apply
             ;;
         *)
             if [ "$bad" -gt 0 ]; then
-                remark "$bad things are not as described; see \"not ok\" above."
+                remark "Not as described: $bad; see \"not ok\" above."
                 exit 1
             fi
             remark 'The node is as described and healthy.'
@@ -467,21 +491,27 @@ end_part_way() {
     step_close
     [ -z "$undo" ] || "$undo"
     bail "stopped in step $step: $1"
-    remark "What was done up to here stays and does no harm. Mend the cause, then run again: sh $script apply"
+    remark "What was done up to here stays; nothing else was begun. Mend the cause, then run again: sh $script apply"
     exit 1
+}
+
+catch_signals() {
+    trap 'interrupted 129' HUP
+    trap 'interrupted 130' INT
+    trap 'interrupted 143' TERM
 }
 
 interrupted() {
     trap '' HUP INT TERM
     [ -z "${temporary:-}" ] || rm -f "$temporary"
     [ -z "$undo" ] || "$undo"
-    bail "interrupted in step $step; no file is half written, run apply again"
+    bail "interrupted in step $step; no file is half written; apply goes on from there"
     exit "$1"
 }
 
 # take_lock [wait]: one run at a time; "wait" waits for the end of another.
 take_lock() {
-    mkdir -p /run/lock || refuse 'cannot make a lock under /run/lock'
+    mkdir -p /run/pvegen || refuse 'cannot make a lock under /run/pvegen'
     until try_lock; do
         [ "${1:-}" = wait ] || refuse 'another run of a pvegen script is under way on this node; wait for it to end'
         sleep 1
@@ -492,20 +522,21 @@ take_lock() {
 # that a lock left by a dead run does not hold.
 try_lock() {
     if command -v flock >/dev/null 2>&1; then
-        exec 9>>/run/lock/pvegen.lock
+        exec 9>>/run/pvegen/lock
         # ksh and mksh hand a descriptor on only where it is named.
         flock -n 9 9>&9
         return
     fi
     lock_owner=''
-    if ! mkdir /run/lock/pvegen.d 2>/dev/null; then
-        [ ! -r /run/lock/pvegen.d/pid ] || read -r lock_owner </run/lock/pvegen.d/pid
-        if [ -z "$lock_owner" ] || kill -0 "$lock_owner" 2>/dev/null; then
+    if ! mkdir /run/pvegen/d 2>/dev/null; then
+        [ -s /run/pvegen/d/pid ] || sleep 1
+        [ ! -r /run/pvegen/d/pid ] || read -r lock_owner </run/pvegen/d/pid
+        if [ -n "$lock_owner" ] && kill -0 "$lock_owner" 2>/dev/null; then
             return 1
         fi
     fi
-    printf '%s\n' "$$" >/run/lock/pvegen.d/pid
-    trap 'rm -rf /run/lock/pvegen.d' EXIT
+    printf '%s\n' "$$" >/run/pvegen/d/pid
+    trap 'rm -rf /run/pvegen/d' EXIT
 }
 
 open_log() {
@@ -533,8 +564,10 @@ bail() {
 }
 
 out() {
-    printf '%s\n' "$*"
-    [ -z "$log" ] || printf '%s\n' "$*" >&8
+    # A reader that is gone or a log on a full disk must not change what is done.
+    printf '%s\n' "$*" 2>/dev/null
+    [ -z "$log" ] || printf '%s\n' "$*" 2>/dev/null >&8
+    return 0
 }
 
 # step NAME TITLE: whether this step is to run now; ends the one before.
@@ -579,7 +612,7 @@ subtest_end() {
     if [ "$points_bad" -gt 0 ]; then
         out "not ok $top - $1"
     elif [ "$points_todo" -gt 0 ]; then
-        out "not ok $top - $1 # TODO" "$points_todo to change"
+        out "not ok $top - $1 # TODO" "to change: $points_todo"
     else
         out "ok $top - $1"
     fi
@@ -658,6 +691,7 @@ differs() {
 changed() {
     changes=$((changes + 1))
     point ok "$1: $2"
+    [ -z "$quiet" ] || out "# $1: $2"
 }
 
 # run WHAT COMMAND...: run it now, its output shown; its exit status. With
@@ -697,12 +731,15 @@ as_typed() {
 
 # within SECONDS COMMAND...: until the command succeeds, a look each second.
 within() {
-    within_left=$1
+    within_left=$1 within_since=''
     shift
     until "$@"; do
         forget_looks
-        [ "$within_left" -gt 0 ] || return 1
-        within_left=$((within_left - 1))
+        # A look may take its time; and the clock may be set meanwhile, uptime not.
+        read -r within_now _ </proc/uptime
+        within_now=${within_now%%.*}
+        within_since=${within_since:-$within_now}
+        [ "$((within_now - within_since))" -lt "$within_left" ] || return 1
         sleep 1
     done
 }
@@ -736,13 +773,14 @@ want_file() {
             looks_same "$1"
             return 0
         fi
-        step_differs=yes
+        : "${step_differs:=yes}"
         if [ -z "$overwrite" ] && changed_by_hand "$1"; then
-            need_failed "$1 was changed by hand since this script wrote it" "Below is what was changed. Bring it into the description, or let it go with: sh $script apply --overwrite"
-            show_difference "$1" "$state_dir/written$1"
+            need_failed "$1 was changed by hand since this script wrote it" "Below is what was changed. Bring it into the description, or let it go with: sh $script apply --overwrite" \
+                "$(difference "$state_dir/written$1" "$1")"
         fi
     elif is_same "$1"; then
         same "$1"
+        [ "$call" != apply ] || follow_hand "$1"
     else
         content=$(cat && printf x)
         put "$1" "${2:-}" remember
@@ -759,11 +797,11 @@ want_edited() {
         need_plain_file "$edited" || return 0
         "$@" test "$edited"
         case $? in
-            0) looks_same "$edited" ;;
-            1) step_differs=yes ;;
+            0) looks_same "$edited $*" ;;
+            1) : "${step_differs:=yes}" ;;
             *) need_failed "$edited has a BEGIN line of ours without its END line, or nothing to take over" 'Somebody cut our block in two. Put the END line back where the block ended, or remove the block.' ;;
         esac
-    elif is_same "$edited"; then
+    elif is_same "$edited $*"; then
         same "$edited"
     else
         content=$("$@" print "$edited" && printf x)
@@ -775,6 +813,11 @@ want_edited() {
 # of ours, before ("first") or after all that is not ours. No lines: no block.
 want_block() {
     want_edited "$1" block_filter "pvegen $cluster: $2" "$3"
+}
+
+# want_no_block PATH TAG: a block of ours from an earlier description is gone.
+want_no_block() {
+    [ ! -e "$1" ] || want_edited "$1" block_filter "pvegen $cluster: $2" last </dev/null
 }
 
 block_filter() {
@@ -815,7 +858,9 @@ want_setting() {
 
 setting_filter() {
     awk -v name="$1" -v value="$2" -v mode="$3" '
-        { have = have $0 "\n" }
+        { line = $0 }
+        $0 ~ "^[ \t]*" name "=" { gsub(/["\047]/, "", line) }
+        { have = have line "\n" }
         $0 ~ "^[ \t]*" name "=" {
             if (!done) made = made name "=" value "\n"
             done = 1
@@ -824,9 +869,7 @@ setting_filter() {
         { made = made $0 "\n" }
         END {
             if (!done) made = made name "=" value "\n"
-            plain = have
-            gsub(/"/, "", plain)
-            if (mode == "test") exit made != plain
+            if (mode == "test") exit made != have
             printf "%s", made
         }' "$4"
 }
@@ -848,8 +891,10 @@ want_copy() {
 # want_directory PATH: the directory is there.
 want_directory() {
     if [ "$phase" = need ]; then
-        [ -d "$1" ] || step_differs=yes
-        [ ! -e "$1" ] || [ -d "$1" ] || need_failed "$1 is not a directory"
+        [ -d "$1" ] || : "${step_differs:=yes}"
+        if [ ! -d "$1" ] && { [ -e "$1" ] || [ -L "$1" ]; }; then
+            need_failed "$1 is not a directory"
+        fi
     elif [ -d "$1" ]; then
         same "$1/"
     elif differs "$1/" 'create'; then
@@ -863,7 +908,8 @@ want_directory() {
 # want_absent PATH: there is no such file.
 want_absent() {
     if [ "$phase" = need ]; then
-        [ ! -e "$1" ] || step_differs=yes
+        if [ -e "$1" ] || [ -L "$1" ]; then : "${step_differs:=yes}"; fi
+        [ -L "$1" ] || need_plain_file "$1"
         return 0
     elif [ ! -e "$1" ] && [ ! -L "$1" ]; then
         same "no $1"
@@ -881,10 +927,16 @@ want_absent() {
     detail diff "$absent_shown"
 }
 
+# want_not_ours PATH: a file that an earlier description had this script write is gone.
+want_not_ours() {
+    [ ! -e "$state_dir/written$1" ] || want_absent "$1"
+}
+
 # want_moved FROM TO: what FROM holds is in TO, and FROM is gone.
 want_moved() {
     if [ "$phase" = need ]; then
-        [ ! -e "$1" ] || step_differs=yes
+        [ ! -e "$1" ] || : "${step_differs:=yes}"
+        need_plain_file "$1" && need_plain_file "$2" || return 0
         if [ -s "$1" ] && [ -s "$2" ] && ! cmp -s "$1" "$2"; then
             need_failed "both $1 and $2 exist and differ" 'Look at both and remove the one that is wrong.'
         fi
@@ -899,7 +951,10 @@ want_moved() {
 
 # want_link PATH TARGET: the path is a symbolic link that ends at the target.
 want_link() {
-    [ "$phase" = want ] || return 0
+    if [ "$phase" = need ]; then
+        [ -L "$1" ] || need_plain_file "$1"
+        return 0
+    fi
     if [ -L "$1" ] && [ "$(readlink -f "$1")" = "$(readlink -f "$2")" ]; then
         same "$1 -> $2"
     elif differs "$1 -> $2" 'link'; then
@@ -917,6 +972,10 @@ want_link() {
 # the call is to change anything; the difference is shown either way.
 put() {
     content=${content%x}
+    if [ -e "$1" ] && printf '%s' "$content" | cmp -s - "$1" && has_mode "$1" "$2"; then
+        same "$1"
+        return 0
+    fi
     put_how='change'
     [ -e "$1" ] || put_how='create'
     if [ "$call" = apply ]; then
@@ -935,10 +994,6 @@ put() {
 # difference PATH OTHER: unified diff without its two lines of file names.
 difference() {
     diff -u "$(existing "$1")" "$2" | tail -n +3
-}
-
-show_difference() {
-    detail diff "$(difference "$2" "$1")"
 }
 
 # replace PATH MODE [remember]: $content in a temporary file beside it, with the
@@ -1001,12 +1056,19 @@ changed_by_hand() {
         ! cmp -s "$1" "$state_dir/written$1.next"
 }
 
+# follow_hand PATH: what somebody wrote by hand is what is described by now.
+follow_hand() {
+    # What a run that was killed had not put in its place yet.
+    [ ! -e "$state_dir/written$1.next" ] || rm -f "$state_dir/written$1.next"
+    ! changed_by_hand "$1" || cp -p "$1" "$state_dir/written$1" || cannot_write "$state_dir"
+}
+
 # has_mode PATH MODE: whether the file's mode is this one; any is where none is given.
 has_mode() {
     [ -z "$2" ] || [ -n "$(find "$1" -prune -perm "$2")" ]
 }
 
-# looks_same PATH, is_same PATH: what the first pass saw need not be looked at
+# looks_same WHAT, is_same WHAT: what the first pass saw need not be looked at
 # again in the second, unless a command ran between.
 looks_same() {
     same_paths="$same_paths$1|"
@@ -1044,6 +1106,9 @@ settle() {
     settled=$1
     shift
     differs "$settled" "run $*" || return 0
+    if [ -n "$check_with" ] && ! "$check_with"; then
+        stop "$settled does not accept its configuration; it is not told of it" 'Mend the file first: what is wrong with it stands above.'
+    fi
     run "$settled" "$@" || stop "$* failed" "See why: systemctl status $settled; journalctl -b -u $settled"
     rm -f "$state_dir/pending/$settled"
     changed "$settled" "ran $*"
@@ -1055,10 +1120,10 @@ need_met() {
     point ok "$step: $1"
 }
 
-# need_failed WHAT [WHAT-TO-DO]
+# need_failed WHAT [WHAT-TO-DO [DIFF]]
 need_failed() {
     point 'not ok' "$step: $1"
-    [ -z "${2:-}" ] || detail help "$2"
+    [ -z "${2:-}" ] || detail help "$2" diff "${3:-}"
 }
 
 # need WHAT WHAT-TO-DO COMMAND...: the command succeeds.
@@ -1140,7 +1205,7 @@ need_packages() {
     if missing=$(rpm -q "$@" 2>&1); then
         need_met "packages are installed: $*"
     else
-        missing=$(printf '%s\n' "$missing" | grep -F -e 'not installed')
+        missing=$(printf '%s\n' "$missing" | awk '/not installed/ { names = names " " $2 } END { print substr(names, 2) }')
         need_failed "packages are missing: $missing" "Install them first, from the medium or the mirror that you have: apt-get install $*"
     fi
 }
@@ -1153,7 +1218,7 @@ need_no_rival() {
         rival_state=${rivals%%"$line_break"*}
         rivals=${rivals#*"$line_break"}
         if [ "$rival_state" = active ]; then
-            need_failed "$rival is active and manages the network too" "Two managers undo one another's work. Turn it off: systemctl disable --now $rival"
+            need_failed "$rival is active and manages the network too" "Two managers undo one another's work. On the console, for the network may go down with it: systemctl disable $rival, then reboot."
         fi
     done
 }
@@ -1206,16 +1271,17 @@ need_clock() {
 # Services, as systemd sees them: one look at all units of a step.
 
 # units_look UNIT...: their states into $units, a line each:
-# unit id load active file-state type refuses-start condition
+# unit id load active file-state type refuses-start condition when-looked-at
 units_look() {
     units=$(
         systemctl show -p Id -p LoadState -p ActiveState -p UnitFileState -p Type \
-            -p RefuseManualStart -p ConditionResult -- "$@" 2>/dev/null |
+            -p RefuseManualStart -p ConditionResult -p ConditionTimestampMonotonic -- "$@" 2>/dev/null |
             awk -v asked="$*" '
                 BEGIN { count = split(asked, unit, " "); n = 1 }
                 function flush_unit() {
                     if (seen) print unit[n++], get("Id"), get("LoadState"), get("ActiveState"), \
-                        get("UnitFileState"), get("Type"), get("RefuseManualStart"), get("ConditionResult")
+                        get("UnitFileState"), get("Type"), get("RefuseManualStart"), get("ConditionResult"), \
+                        get("ConditionTimestampMonotonic")
                     split("", value)
                     seen = 0
                 }
@@ -1229,6 +1295,7 @@ units_look() {
 # unit_facts UNIT: what units_look saw of it, into variables.
 unit_facts() {
     unit_id=$1 unit_load=not-found unit_active=inactive unit_file=- unit_type=- unit_refuses=no unit_condition=yes
+    unit_looked_at=0
     # A line of $units is split into its words on purpose.
     while read -r unit_name unit_words; do
         [ "$unit_name" = "$1" ] || continue
@@ -1241,6 +1308,7 @@ END
 
 unit_set() {
     unit_id=$1 unit_load=$2 unit_active=$3 unit_file=$4 unit_type=$5 unit_refuses=$6 unit_condition=$7
+    unit_looked_at=$8
 }
 
 # want_units required|present WHAT UNIT...: each unit is enabled and, unless WHAT
@@ -1286,18 +1354,26 @@ want_unit() {
         [ "$unit_changed" = yes ] || same "$unit is enabled"
     elif unit_runs; then
         [ "$unit_changed" = yes ] || same "$unit is enabled and runs"
+    elif [ "$unit_changed" = no ] && unit_unwanted; then
+        point ok "$unit" 'SKIP its own start condition does not hold here'
     else
         start_unit
     fi
+}
+
+# Whether its own start condition was looked at and does not hold here; one that has
+# to run is not excused.
+unit_unwanted() {
+    [ "$units_rule" = present ] && [ "$unit_condition" = no ] && [ "$unit_looked_at" != 0 ]
 }
 
 # Whether the unit comes up at boot, or is of a kind that others bring up.
 unit_boots() {
     unit_changed=no
     case $unit_file in
-        enabled | enabled-runtime | static | indirect | generated | alias | linked) return 0 ;;
-        disabled) return 1 ;;
-        # A unit made of a SysV script has no state of its own in old systemd.
+        enabled | static | indirect | alias) return 0 ;;
+        disabled | linked | linked-runtime | enabled-runtime) return 1 ;;
+        # A unit made of a SysV script is "generated", or in old systemd has no state at all.
         *) systemctl is-enabled "$unit_id" >/dev/null 2>&1 ;;
     esac
 }
@@ -1326,9 +1402,12 @@ start_unit() {
     keep_unit
     forget_looks
     if ! run "$unit" systemctl start "$unit_id" || ! within "$limit_unit" unit_is_up "$unit_id"; then
+        # The other units' states are still needed.
+        units_seen=$units
         units_look "$unit"
         unit_facts "$unit"
-        if [ "$unit_condition" = no ]; then
+        units=$units_seen
+        if unit_unwanted; then
             point ok "$unit" 'SKIP its own start condition does not hold here'
         elif [ "$unit_type" = oneshot ] && [ "$unit_active" = inactive ]; then
             changed "$unit" 'started'
@@ -1389,7 +1468,7 @@ pick_time_service() {
     fi
 }
 
-# want_no_other_time_service: two would pull the clock in two directions.
+# want_no_other_time_service MASKED: two would pull the clock in two directions.
 want_no_other_time_service() {
     [ "$phase" = want ] || return 0
     for unit in $time_others; do
@@ -1399,6 +1478,8 @@ want_no_other_time_service() {
         run "$unit" systemctl disable "$unit_id"
         run "$unit" systemctl stop "$unit_id" ||
             stop "systemctl stop $unit_id failed" "See why: systemctl status $unit_id; journalctl -b -u $unit_id"
+        # pve-cluster of old would pull it in again.
+        ! is_word "$unit" "$1" || run "$unit" systemctl mask "$unit_id"
         changed "$unit" 'disabled and stopped'
     done
 }
@@ -1465,6 +1546,7 @@ has_route() {
         *:*) routes_now=$(ip -6 route show default) ;;
         *) routes_now=$(ip -4 route show default) ;;
     esac
+    found=$routes_now
     case "$routes_now " in
         *"default via $1 dev $2 "*) ;;
         *) return 1 ;;
@@ -1517,11 +1599,16 @@ bring_up() {
     "$up_state"
     probing=''
     if [ "$phase" = need ]; then
-        [ -z "$holds_wrong$step_differs" ] && [ ! -e "$state_dir/pending/network" ] || need_no_guests "$up_bridges"
+        if [ -n "$holds_wrong" ] && has_guests "$up_bridges"; then
+            need_failed "guests are plugged into $up_bridges: $guests" 'The bridge would go down and nobody plugs them in again. Move or shut down the guests of this node first.'
+        fi
         return 0
     fi
     if [ "$call" = verify ]; then
         ! is_pending network || point 'not ok' 'the network'\''s files changed, and the network was not brought up since: apply does it'
+    elif [ -z "$holds_wrong" ] && is_pending network && has_guests "$up_bridges"; then
+        # Only how the files are written has changed: not worth the guests' network.
+        same 'the running network is as described; with guests on the bridge the files wait for the next start'
     elif [ -n "$holds_wrong" ] || is_pending network; then
         if differs 'running network' "run $*"; then
             note 'The network is brought up anew: a login over it may stop for some seconds.'
@@ -1529,8 +1616,8 @@ bring_up() {
             trap '' HUP
             on_change network
             mark_pending
-            run network "$@" ||
-                stop "$* failed" 'See what there is: ip addr; ip route; bridge link. Work on the console: the login over this network may be gone. What stood in the files first is under /var/lib/pvegen.'
+            # Its exit status tells little: what holds afterwards counts.
+            run network "$@"
             forget_looks
             changed 'running network' "ran $*"
         elif [ -n "$holds_wrong" ]; then
@@ -1541,32 +1628,52 @@ bring_up() {
     [ "$call" != apply ] || rm -f "$state_dir/pending/network"
 }
 
-# need_no_guests BRIDGES: guests lose their network when their bridge goes down,
-# and nobody plugs them in again.
-need_no_guests() {
+# has_guests BRIDGES: guests are plugged in ($guests); they lose their network when
+# the bridge goes down, and nobody plugs them in again. Guests with a VLAN of their
+# own are on a bridge beside it: vmbr0v10.
+has_guests() {
     guests=''
     for guests_bridge in $1; do
-        for port in "/sys/class/net/$guests_bridge/brif"/*; do
+        for port in "/sys/class/net/$guests_bridge/brif"/* "/sys/class/net/${guests_bridge}v"*/brif/*; do
             case ${port##*/} in
                 tap* | veth* | fwpr* | fwln*) guests="$guests ${port##*/}" ;;
                 *) ;;
             esac
         done
     done
-    if [ -n "$guests" ]; then
-        need_failed "guests are plugged into $1: ${guests# }" 'The bridge would go down and nobody plugs them in again. Move or shut down the guests of this node first.'
-    fi
+    guests=${guests# }
+    [ -n "$guests" ]
 }
 
-# answers ADDRESS: it answers a ping, or at least tells its hardware address.
+# answers ADDRESS: it answers a ping, or has told its hardware address just now (an
+# entry of before turns from STALE to REACHABLE or FAILED while it is asked).
 answers() {
     ping -c 1 -W 1 "$1" >/dev/null 2>&1 && return 0
-    neighbour=$(ip neigh show to "$1")
-    case $neighbour in
-        *lladdr*FAILED* | '') return 1 ;;
-        *lladdr*) return 0 ;;
+    ping -c 8 -W 1 "$1" >/dev/null 2>&1 && return 0
+    found=$(ip neigh show to "$1")
+    case $found in
+        *' REACHABLE' | *' PERMANENT' | *' REACHABLE '* | *' PERMANENT '*) return 0 ;;
         *) return 1 ;;
     esac
+}
+
+# need_nothing_else DIRECTORY IPV6: before its files are replaced, they hold nothing
+# that the description does not state: routes, further addresses, with IPV6 "no"
+# any of IPv6. --overwrite lets it go.
+need_nothing_else() {
+    if [ "$phase" = want ] || [ -z "$step_differs" ] || [ -n "$overwrite" ] || [ ! -d "$1" ]; then return 0; fi
+    else_lines=$(
+        for else_file in ipv4address ipv4route ipv6address ipv6route; do
+            [ ! -s "$1/$else_file" ] || awk -v file="$else_file" -v ipv6="$2" '
+                /^[ \t]*(#|$)/ { next }
+                file == "ipv4address" && !first++ { next }
+                file == "ipv4route" && /^[ \t]*((add|append|replace|change)[ \t]+)?default[ \t]/ { next }
+                file ~ /^ipv6/ && ipv6 == "yes" { next }
+                { print file ": " $0 }' "$1/$else_file"
+        done
+    )
+    [ -z "$else_lines" ] ||
+        need_failed "$1 holds what the description does not state" "$else_lines -- State it, add it elsewhere, or let it go with: sh $script apply --overwrite"
 }
 
 # package_older NAME VERSION: an installed package is older than the version.
@@ -1597,20 +1704,31 @@ interfaces_filter() {
             for (i = 1; i <= count; i++) ours[name[i]] = 1
             split(kept, keep, " ")
         }
-        part == "want" { want[++wanted] = $0; if ($0 == "@options@") takes_over = 1; next }
+        part == "want" {
+            want[++wanted] = $0
+            if ($1 == "iface") stated[$2, $3] = 1
+            if ($0 == "@options@") takes_over = 1
+            next
+        }
         { have = have $0 "\n" }
-        $0 == "# BEGIN " tag || $0 == "# END " tag { next }
+        # What stands between our marks and is not described any more is gone.
+        $0 == "# BEGIN " tag { inside = 1; next }
+        $0 == "# END " tag { inside = 0; stanza = ""; next }
         # A line that ends in a backslash goes on in the next one.
         more { more = /\\$/; take($0); next }
         { more = /\\$/ }
         $1 == "iface" {
-            stanza = ours[$2] ? $2 : ""
-            if (stanza != "" && $3 == "inet") method[stanza] = $4
+            family = $3
+            stanza = inside ? "gone" : ""
+            if (ours[$2] && (inside || family == "inet" || stated[$2, family])) {
+                stanza = $2
+                if (family == "inet") method[stanza] = $4
+            }
             if (stanza == "") put($0)
             if ($2 == "lo") loopback = 1
-            family = $3
             next
         }
+        inside && ($1 == "auto" || $1 ~ /^allow-/) { next }
         $1 == "auto" || $1 ~ /^allow-/ {
             stanza = ""
             line = ""
@@ -1621,32 +1739,53 @@ interfaces_filter() {
         $1 == "mapping" || $1 ~ /^source/ || $1 == "rename" || $1 == "no-auto-down" || $1 == "no-scripts" { stanza = "" }
         { take($0) }
 
-        # A line of the stanza that we are in: kept, or ours to replace.
+        # A line of the stanza that we are in: kept, or of one that is ours.
         function take(text) {
-            if (stanza == "") put(text)
-            else if (family == "inet" && text !~ /^[ \t]*(#|$)/) option[stanza] = option[stanza] text "\n"
+            if (stanza == "" || (text ~ /^#/ && !inside)) put(text)
+            else if (family == "inet" && text !~ /^[ \t]*(#|$)/) {
+                sub(/\\\n$/, " ", option[stanza])
+                option[stanza] = option[stanza] text "\n"
+            }
         }
         function put(text) {
             if (text ~ /^source/ && !split_at) split_at = lines + 1
             line_of[++lines] = text
         }
-        # The name servers that a stanza has had, for they are not stated.
-        function nameservers(which,    i, n, part_of, out) {
+        function carries(which) { return method[which] == "dhcp" || option[which] ~ /(^|\n)[ \t]*address/ }
+        # Those options of a stanza whose name fits, or with "not" does not.
+        function options(which, pattern, not,    i, n, part_of, word, out) {
             n = split(option[which], part_of, "\n")
-            for (i = 1; i < n; i++) if (part_of[i] ~ /^[ \t]*dns-/) out = out part_of[i] "\n"
+            for (i = 1; i < n; i++) {
+                split(part_of[i], word, /[ \t]+/)
+                if (word[1] == "") word[1] = word[2]
+                if ((word[1] ~ pattern) != not) out = out part_of[i] "\n"
+            }
             return out
         }
-        function carries(which) { return method[which] == "dhcp" || option[which] ~ /(^|\n)[ \t]*address/ }
-        function block(    from, out, i, n, part_of) {
+        # What a stanza of ours says of its interface; all else it has had goes on.
+        function others(which) {
+            return options(which, "^(address|netmask|network|broadcast|gateway|dns-.*" \
+                "|bridge[-_](ports|stp|fd|vlan[-_]aware|vids)|vlan[-_].*|vlan" \
+                "|bond[-_](slaves|mode|miimon|xmit[-_]hash[-_]policy)" (with_mtu[which] ? "|mtu" : "") ")$", 1)
+        }
+        function block(    from, out, i, now) {
             out = "# BEGIN " tag "\n"
             from = carries(keep[1]) ? keep[1] : keep[2]
-            for (i = 1; i <= wanted; i++) {
-                if (want[i] == "@options@") {
-                    n = split(option[from], part_of, "\n")
-                    for (j = 1; j < n; j++) if (part_of[j] !~ /^[ \t]*(bridge|bond|mtu|hwaddress|dns-)/) out = out part_of[j] "\n"
-                } else if (want[i] == "@dns@") {
-                    out = out nameservers(keep[1]) nameservers(keep[2])
-                } else {
+            for (i = 1; i <= wanted; i++) if ($0 = want[i]) {
+                if ($1 == "iface") now = $3 == "inet" ? $2 : ""
+                if ($1 == "mtu" && now != "") with_mtu[now] = 1
+            }
+            now = ""
+            for (i = 1; i <= wanted + 1; i++) {
+                $0 = i > wanted ? "" : want[i]
+                if (now != "" && ($0 == "" || $1 == "auto" || $1 == "iface")) {
+                    if (!takes_over || now != keep[2]) out = out others(takes_over && now == keep[1] ? from : now)
+                    now = ""
+                }
+                if ($1 == "iface" && $3 == "inet") now = $2
+                if (want[i] == "@options@") out = out options(from, "^(address|netmask|network|broadcast|gateway)$", 0)
+                else if (want[i] == "@dns@") out = out options(keep[1], "^dns-", 0) options(keep[2], "^dns-", 0)
+                else if (i <= wanted) {
                     sub(/@method@/, method[from], want[i])
                     out = out want[i] "\n"
                 }
@@ -1654,11 +1793,12 @@ interfaces_filter() {
             return out "# END " tag "\n"
         }
         END {
+            if (inside) exit 3
             if (takes_over && !carries(keep[1]) && !carries(keep[2])) exit 4
             if (!loopback) made = "auto lo\niface lo inet loopback\n\n"
             while (lines && line_of[lines] == "" && !split_at) lines--
             for (i = 1; i <= lines; i++) {
-                if (i == split_at) made = made block() "\n"
+                if (i == split_at) made = made (i > 1 && line_of[i - 1] != "" ? "\n" : "") block() "\n"
                 # Where a stanza went, one empty line is left, not two.
                 if (line_of[i] != "" || line_of[i - 1] != "" || i == 1) made = made line_of[i] "\n"
             }
@@ -1677,7 +1817,7 @@ want_hosts() {
 }
 
 hosts_filter() {
-    awk -v names="$1" -v mode="$2" -v tag="pvegen $cluster" '
+    awk -v names="$1" -v mode="$2" -v tag="pvegen $cluster: names" '
         BEGIN { count = split(names, name, " "); for (i = 1; i <= count; i++) ours[tolower(name[i])] = 1 }
         part == "want" {
             want = want $0 "\n"
@@ -1753,17 +1893,33 @@ resolves_to_own() {
 
 # ssh: what sshd and ssh make of their configuration, and root's way between nodes.
 
-# sshd_accepts FILE: sshd can read this configuration.
+# sshd_accepts [FILE]: sshd can read this configuration, or its own as it is.
 sshd_accepts() {
-    sshd_said=$(sshd -t -f "$1" 2>&1) && return 0
+    sshd_said=$(run_sshd -t ${1:+-f "$1"} 2>&1) && return 0
     note "$sshd_said"
     return 1
+}
+
+# run_sshd OPTION...: by its whole path, which older ones insist on.
+run_sshd() {
+    "$(command -v sshd)" "$@"
+}
+
+# need_sshd_fine: a file that sshd does not take would be in force at its next start;
+# it is mended before anything of ours goes in.
+need_sshd_fine() {
+    if [ "$phase" = want ] || [ -z "$step_differs" ]; then return 0; fi
+    if sshd_said=$(run_sshd -t 2>&1); then
+        need_met 'sshd accepts its configuration as it is'
+    else
+        need_failed "sshd does not accept $sshd_config" "$sshd_said"
+    fi
 }
 
 # accepts_env NAME: sshd takes the variable from every connection. sshd -T without
 # a connection to look at leaves all Match blocks out.
 accepts_env() {
-    found=$(sshd -T 2>/dev/null | awk '$1 == "acceptenv" { for (i = 2; i <= NF; i++) print $i }')
+    found=$(run_sshd -T 2>/dev/null | awk '$1 == "acceptenv" { for (i = 2; i <= NF; i++) print $i }')
     for accepted in $found; do
         # What sshd accepts are patterns.
         # shellcheck disable=SC2254
@@ -1803,42 +1959,69 @@ is_first_in() {
 
 # root_login: sshd's PermitRootLogin as it is in force, in today's spelling.
 root_login() {
-    sshd -T 2>/dev/null | awk '$1 == "permitrootlogin" { sub(/without-password/, "prohibit-password", $2); print $2 }'
+    run_sshd -T 2>/dev/null | awk '$1 == "permitrootlogin" { sub(/without-password/, "prohibit-password", $2); print $2 }'
 }
 
-# remember_root_login: pvecm sets PermitRootLogin to yes; what it was before.
+# remember_root_login WORD: pvecm sets PermitRootLogin to yes; what it was before.
 remember_root_login() {
     [ ! -e "$state_dir/root-login" ] || return 0
     keep_first "$state_dir/root-login"
-    if ! { root_login >"$state_dir/root-login.new" && mv -f "$state_dir/root-login.new" "$state_dir/root-login"; }; then
+    if ! { printf '%s\n' "$1" >"$state_dir/root-login.new" &&
+        mv -f "$state_dir/root-login.new" "$state_dir/root-login"; }; then
         cannot_write "$state_dir/root-login"
     fi
 }
 
-# want_root_login POLICY FILE SPELLING: "keep" is what it was before pvecm; SPELLING
-# is how this sshd calls "by key only".
+# is_admitted: admit has root's login open, and its time is not over.
+is_admitted() {
+    [ -r "$state_dir/admitted" ] || return 1
+    read -r _ admitted_at <"$state_dir/admitted"
+    [ "$(($(date +%s) - ${admitted_at:-0}))" -le "$((open_minutes * 60 + 60))" ]
+}
+
+# want_closed: what admit opened is open no longer than it was to be.
+want_closed() {
+    if is_admitted; then
+        same 'root'\''s login is open for a while, by admit'
+    elif [ -e "$state_dir/admitted" ] && differs 'root'\''s login that admit opened is open beyond its time' 'close'; then
+        admit_write </dev/null
+        rm -f "$state_dir/admitted"
+        changed 'root'\''s login that admit opened is open beyond its time' 'close'
+    fi
+}
+
+# want_root_login POLICY FILE SPELLING: "keep" is what it is before pvecm; SPELLING is
+# how this sshd calls "by key only". In place before pvecm runs, so that what pvecm
+# writes never comes into force.
 want_root_login() {
     root_policy=$1
     if [ "$1" = keep ]; then
-        root_policy=''
-        [ ! -r "$state_dir/root-login" ] || read -r root_policy <"$state_dir/root-login"
+        if [ -r "$state_dir/root-login" ]; then
+            read -r root_policy <"$state_dir/root-login"
+        else
+            root_policy=$(root_login)
+        fi
+        case "$phase $root_policy" in
+            'need ' | 'need no')
+                need_failed "sshd's PermitRootLogin is \"$root_policy\": it cannot be kept in a cluster" 'PVE'\''s nodes run commands on one another as root by key. State ssh.root_login = "prohibit-password" in the description.'
+                return 0
+                ;;
+            'want '*) [ "$call" != apply ] || remember_root_login "$root_policy" ;;
+            *) ;;
+        esac
     fi
-    if [ -e "$state_dir/admitted" ]; then
-        [ "$phase" = need ] || same 'root'\''s login is open for a while, by admit'
-        return 0
-    fi
+    [ "$phase" = need ] || want_closed
     root_word=$root_policy
     [ "$root_policy" != prohibit-password ] || root_word=$3
-    case "$1 $root_policy" in
-        'keep ' | 'keep yes') [ "$phase" = need ] || same 'PermitRootLogin is left as it is' ;;
-        *)
-            # Indented, for pvecm replaces lines that begin with PermitRootLogin;
-            # first in the file, for sshd takes the first value that it meets.
-            want_block "$2" 'root login' first <<END
+    if [ "$1 $root_policy" = 'keep yes' ]; then
+        want_no_block "$2" 'root login'
+    else
+        # Indented, for pvecm replaces lines that begin with PermitRootLogin; first in
+        # the file, for sshd takes the first value that it meets.
+        want_block "$2" 'root login' first <<END
  PermitRootLogin $root_word
 END
-            ;;
-    esac
+    fi
 }
 
 # want_root_key: a key pair of root's, as pvecm itself makes one where there is none.
@@ -1890,18 +2073,19 @@ reaches_root() {
     ssh_to "$1" true 2>/dev/null
 }
 
-# root_login_as_wanted: sshd's answer, unless admit has it open just now.
+# root_login_as_wanted: sshd's answer for all whom no Match singles out.
 root_login_as_wanted() {
     found=$(root_login)
-    [ -z "$root_policy" ] || [ -e "$state_dir/admitted" ] || [ "$found" = "$root_policy" ]
+    [ "$found" = "${root_policy:-$found}" ]
 }
 
 # expect_root_reaches ADDRESS NAME: verify proves the way to every node that is up.
 expect_root_reaches() {
     [ "$call $phase" = 'verify want' ] || return 0
     in_quorum
-    case $members in
-        *'"'"$2"'":{'*'"online":1'*) ;;
+    member_entry "$2"
+    case $entry in
+        *'"online":1'*) ;;
         *)
             point ok "root reaches $2 by key" 'SKIP it is not up'
             return 0
@@ -1919,17 +2103,21 @@ admit() {
     sshd_accepts "$sshd_config" || { printf '%s\n' "$sshd_config is not accepted by sshd itself: mend it first. Nothing was opened." >&2; exit 78; }
     take_lock
     keep_first "$state_dir/close.sh"
-    # Where it is open already, what to go back to is known.
-    [ -e "$state_dir/admitted" ] || admit_remember || cannot_write "$state_dir"
     { cp "$script" "$state_dir/close.sh.new" && mv -f "$state_dir/close.sh.new" "$state_dir/close.sh"; } ||
         cannot_write "$state_dir"
     opening="$$ $(date +%s)"
     admit_arm || stop 'the timer that closes it again could not be armed; nothing was opened'
     printf '%s\n' "$opening" >"$state_dir/admitted" || cannot_write "$state_dir"
-    admit_write <<END
+    # For root alone; what a Match says goes over what stands before it.
+    admit_write <<'END'
+Match User root
  PermitRootLogin yes
  PasswordAuthentication yes
 END
+    if ! is_open; then
+        admit_write </dev/null
+        stop 'another Match of sshd'\''s configuration keeps root out; nothing is open' 'See: sshd -T -C user=root,host=localhost,addr=127.0.0.1. Let nodes join by keys (ssh.trust), or take that Match away for the time.'
+    fi
     printf '%s\n' "Root may log in by password for $open_minutes minutes, then this closes by itself. To close it now: sh $script close"
 }
 
@@ -1942,18 +2130,17 @@ begin_call() {
     right_host || { printf '%s\n' "$other_host" >&2; exit 78; }
 }
 
-# admit_remember: the lines of ours that stand in sshd's file now.
-admit_remember() {
-    awk -v tag="pvegen $cluster: root login" '
-        $0 == "# END " tag { inside = 0 }
-        inside
-        $0 == "# BEGIN " tag { inside = 1 }' "$sshd_config" >"$state_dir/admit.block"
+# is_open: sshd lets root in by password, whatever else its file says.
+is_open() {
+    found=$(run_sshd -T -C user=root,host=localhost,addr=127.0.0.1 2>/dev/null |
+        awk '$1 == "permitrootlogin" || $1 == "passwordauthentication" { print $2 }')
+    [ "$found" = "yes${line_break}yes" ]
 }
 
 # admit_write <<END: the block in sshd's file, tried by sshd, then in force. At boot
 # sshd comes after us, and must not be waited for.
 admit_write() {
-    content=$(block_filter "pvegen $cluster: root login" first print "$sshd_config" && printf x)
+    content=$(block_filter "pvegen $cluster: admit" last print "$sshd_config" && printf x)
     check_with=sshd_accepts
     content=${content%x}
     replace "$sshd_config" ''
@@ -1980,6 +2167,7 @@ END
     systemctl enable pvegen-close.service >/dev/null 2>&1 || return 1
     systemctl is-enabled pvegen-close.service >/dev/null 2>&1 || return 1
     systemctl stop pvegen-close-later.timer >/dev/null 2>&1
+    systemctl reset-failed pvegen-close-later.service >/dev/null 2>&1
     if systemd-run --unit=pvegen-close-later --on-active="${open_minutes}m" \
         /bin/sh "$state_dir/close.sh" close >/dev/null 2>&1; then
         systemctl is-active pvegen-close-later.timer >/dev/null 2>&1
@@ -2028,18 +2216,19 @@ is_member() {
     [ -n "$member_cluster" ]
 }
 
-# need_own_cluster: a node that is in a cluster is in this one, under its own name.
+# need_own_cluster create|join: a node that is in a cluster is in this one, under its
+# own name. A key left by a create that was broken off is used by the next.
 need_own_cluster() {
     [ "$phase" = need ] || return 0
     look_member
     if [ -z "$member_file" ]; then
-        if [ -e /etc/corosync/authkey ]; then
-            need_failed 'there is a /etc/corosync/authkey, but no cluster' 'A join was broken off here, or the node was in a cluster once. Look at the member: pvecm nodes. If this node is not listed there, move the key away: mv /etc/corosync/authkey /root/'
+        if [ "$1" = join ] && [ -e /etc/corosync/authkey ]; then
+            need_failed 'there is a /etc/corosync/authkey, but no cluster' "A join was broken off here, or the node was in a cluster once. Look at a member: pvecm nodes. Where $node is listed: pvecm delnode $node there. Then move the key away here: mv /etc/corosync/authkey /root/"
         else
             need_met 'this node is in no cluster yet'
         fi
     elif [ -z "$member_cluster" ]; then
-        need_failed "$member_file lists no nodes: an example was taken for a cluster's configuration" 'systemctl stop pve-cluster; pmxcfs -l; rm /etc/pve/corosync.conf; killall pmxcfs; rm -f /etc/corosync/corosync.conf; systemctl start pve-cluster'
+        need_failed "$member_file lists no nodes: an example was taken for a cluster's configuration" 'systemctl stop pve-cluster corosync; pmxcfs -l; rm /etc/pve/corosync.conf; killall pmxcfs; rm -f /etc/corosync/corosync.conf; systemctl start pve-cluster'
     elif [ "$member_cluster" != "$cluster" ]; then
         need_failed "this node is in cluster $member_cluster, not $cluster" 'A node is never taken out of a cluster by this script. If it is to move, take it out by the manual of Proxmox VE (pvecm delnode, and clean the node) first.'
     elif ! is_word "$node" "$member_nodes"; then
@@ -2047,6 +2236,37 @@ need_own_cluster() {
     else
         need_met "this node is in cluster $cluster"
     fi
+}
+
+# need_own_address ADDRESS: corosync keeps a member's address; another one in the
+# description would take the node out of its cluster.
+need_own_address() {
+    if [ "$phase" = want ] || [ ! -r /etc/pve/.members ]; then return 0; fi
+    members=$(tr -d ' \t\n' </etc/pve/.members)
+    member_entry "$node"
+    case $entry in
+        *'"ip":"'*) ;;
+        *) return 0 ;;
+    esac
+    entry=${entry#*'"ip":"'}
+    entry=${entry%%'"'*}
+    if [ "$entry" = "$1" ]; then
+        need_met "the cluster knows this node as $1"
+    else
+        need_failed "the cluster knows this node as $entry, the description as $1" 'A member'\''s address is not changed by this script: it would fall out of its cluster. State the address that it has, or change it by the manual of Proxmox VE (corosync.conf, hosts, network) first.'
+    fi
+}
+
+# member_entry NODE: what $members says of a node, into $entry.
+member_entry() {
+    entry=''
+    case $members in
+        *'"'"$1"'":{'*)
+            entry=${members#*'"'"$1"'":{'}
+            entry=${entry%%'}'*}
+            ;;
+        *) ;;
+    esac
 }
 
 # need_nothing_to_lose: joining throws away what /etc/pve holds on the joining node.
@@ -2081,7 +2301,8 @@ need_member() {
 find_valuables() {
     valuables=''
     for valuable in /etc/pve/nodes/*/qemu-server/*.conf /etc/pve/nodes/*/lxc/*.conf /etc/pve/nodes/*/openvz/*.conf \
-        /etc/pve/firewall/* /etc/pve/ha/*.cfg /etc/pve/jobs.cfg; do
+        /etc/pve/nodes/*/host.fw /etc/pve/firewall/* /etc/pve/ha/*.cfg /etc/pve/sdn/*.cfg /etc/pve/mapping/*.cfg \
+        /etc/pve/jobs.cfg /etc/pve/domains.cfg /etc/pve/replication.cfg; do
         [ ! -s "$valuable" ] || valuables="$valuables $valuable"
     done
     # It is there from the start, with comments and a PATH.
@@ -2114,6 +2335,18 @@ pmxcfs_is_up() {
     [ -L /etc/pve/local ]
 }
 
+# run_undisturbed COMMAND...: pvecm, broken off, leaves more to mend than it costs to
+# wait for its end; the lock is its own as long as it runs.
+run_undisturbed() {
+    note 'This cannot be interrupted; it ends by itself.'
+    keeps_lock=yes
+    trap '' HUP INT TERM
+    run pvecm "$@"
+    catch_signals
+    keeps_lock=''
+    return "$run_status"
+}
+
 # join_cluster ADDRESS MEMBER [OPTION...]: asks the member first, changes after.
 join_cluster() {
     [ "$phase" = want ] || return 0
@@ -2129,11 +2362,12 @@ join_cluster() {
     reaches_root "$join_address" || ask_trust
     member_is_fit "$join_address" "$join_member" || stop "$wrong" "$wrong_do"
     note "$join_member is in the cluster and quorate, all its nodes are online, versions and clocks agree"
-    remember_root_login
     lock_join
-    keeps_lock=yes
-    run pvecm timeout "$limit_join" pvecm add "$join_address" "$@"
-    keeps_lock=''
+    # Where it is cut short, what it leaves undone is done by "pvecm updatecerts".
+    on_change pvecm
+    mark_pending
+    on_change ''
+    ! run_undisturbed timeout -k 10 "$limit_join" pvecm add "$join_address" "$@" || rm -f "$state_dir/pending/pvecm"
     forget_looks
     # What is wrong now may be what a join leaves that was broken off half way.
     if ! within 5 is_member; then
@@ -2170,6 +2404,7 @@ lock_join() {
             stop "$join_holder is joining the cluster just now" \
                 "Nodes join one after another: wait until that one is done, then apply here again. If its run was broken off, this ends after $join_minutes minutes by itself; or on $join_member: rm -r /etc/pve/priv/pvegen-join"
             ;;
+        255) stop "member $join_member does not answer" "Is $join_member up, and was its script applied first? Nodes run in the order of the description." ;;
         *) stop "$join_member has no quorum, and so can add nobody" "See on $join_member: pvecm status. If it waits for a node whose join was broken off: pvecm expected 1" ;;
     esac
 }
@@ -2195,6 +2430,11 @@ ask_trust() {
         [ ! -s authorized_keys ] || [ -z "$(tail -c 1 authorized_keys)" ] || echo >>authorized_keys
         grep -q -s -F -x -e "$key" authorized_keys || printf "%s\n" "$key" >>authorized_keys' \
         </root/.ssh/id_rsa.pub 8>&- 9>&-
+    case $? in
+        0 | 255) ;;
+        # Its authorized_keys are the cluster's, and cannot be written.
+        *) stop "$join_member has no quorum, and so can add nobody" "See on $join_member: pvecm status. If it waits for a node whose join was broken off: pvecm expected 1" ;;
+    esac
     reaches_root "$join_address" ||
         stop "root here does not get into $join_member by key" "Run this on a terminal. Root has to be let in by password there for a while: on $join_member, sh $join_member.sh admit (open for $open_minutes minutes)."
 }
@@ -2204,13 +2444,16 @@ ask_trust() {
 # listed there yet. What is not so goes into $wrong, what to do into $wrong_do.
 member_is_fit() {
     wrong="member $2 does not answer" wrong_do="Is $2 up, and was its script applied first? Nodes run in the order of the description."
-    member_said=$(ssh_to "$1" 'date +%s; pveversion; tr -d " \t\n" </etc/pve/.members' 2>/dev/null) || return 1
+    member_said=$(ssh_to "$1" 'echo; date +pvegen:%s; pveversion; cat /etc/pve/.members 2>/dev/null; :' 2>/dev/null) ||
+        return 1
     clock_off=$(date +%s)
+    # A login may greet before.
+    member_said=${member_said##*"$line_break"pvegen:}
     clock_off=$((clock_off - ${member_said%%"$line_break"*}))
     member_said=${member_said#*"$line_break"}
     member_version=${member_said%%"$line_break"*}
     member_version=${member_version#pve-manager/}
-    members=${member_said#*"$line_break"}
+    members=$(printf '%s' "${member_said#*"$line_break"}" | tr -d ' \t\n')
     wrong='' wrong_do=''
     own_version=$(pveversion)
     own_version=${own_version#pve-manager/}
@@ -2267,6 +2510,21 @@ is_stub() {
     fi
     ! rpm -V --nodeps -f /etc/corosync/corosync.conf 2>/dev/null |
         grep -q -E -e '^..5.* /etc/corosync/corosync.conf$'
+}
+
+# want_certificate: pveproxy makes the node's own when it starts, and has made none
+# where /etc/pve was not up then; it goes on running without, and answers nobody.
+want_certificate() {
+    if [ "$phase" = need ] || ! pmxcfs_is_up; then
+        return 0
+    elif [ -s /etc/pve/local/pve-ssl.pem ]; then
+        same /etc/pve/local/pve-ssl.pem
+    elif differs /etc/pve/local/pve-ssl.pem 'create'; then
+        if ! run pvecm pvecm updatecerts || ! run pveproxy systemctl restart pveproxy; then
+            stop 'the node'\''s certificate cannot be made' 'See: systemctl status pveproxy pvedaemon; journalctl -b -u pveproxy; ss -tln sport = 8006'
+        fi
+        changed /etc/pve/local/pve-ssl.pem 'created'
+    fi
 }
 
 # api_answers ADDRESS: the web interface's version call answers; without a ticket

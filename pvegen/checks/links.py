@@ -8,7 +8,6 @@ from pvegen.derive import addresses_in, link_numbers
 from pvegen.mistakes import Where
 from pvegen.source import Path
 
-
 # corosync has no more (facts: links 0 to 7); what is beyond is refused by the target.
 _MOST = 8
 

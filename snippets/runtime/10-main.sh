@@ -88,9 +88,7 @@ run_call() {
         is_root || refuse {{ m("need.root") }}
         right_host || refuse "$other_host"
         take_lock
-        trap 'interrupted 129' HUP
-        trap 'interrupted 130' INT
-        trap 'interrupted 143' TERM
+        catch_signals
         # Whoever reads the output may go away; the work goes on, and into the log.
         trap '' PIPE
     fi
@@ -159,6 +157,12 @@ end_part_way() {
     exit 1
 }
 
+catch_signals() {
+    trap 'interrupted 129' HUP
+    trap 'interrupted 130' INT
+    trap 'interrupted 143' TERM
+}
+
 interrupted() {
     trap '' HUP INT TERM
     [ -z "${temporary:-}" ] || rm -f "$temporary"
@@ -169,7 +173,7 @@ interrupted() {
 
 # take_lock [wait]: one run at a time; "wait" waits for the end of another.
 take_lock() {
-    mkdir -p /run/lock || refuse {{ m("lock.failed") }}
+    mkdir -p /run/pvegen || refuse {{ m("lock.failed") }}
     until try_lock; do
         [ "${1:-}" = wait ] || refuse {{ m("lock.held") }}
         sleep 1
@@ -180,21 +184,21 @@ take_lock() {
 # that a lock left by a dead run does not hold.
 try_lock() {
     if command -v flock >/dev/null 2>&1; then
-        exec 9>>/run/lock/pvegen.lock
+        exec 9>>/run/pvegen/lock
         # ksh and mksh hand a descriptor on only where it is named.
         flock -n 9 9>&9
         return
     fi
     lock_owner=''
-    if ! mkdir /run/lock/pvegen.d 2>/dev/null; then
-        [ -s /run/lock/pvegen.d/pid ] || sleep 1
-        [ ! -r /run/lock/pvegen.d/pid ] || read -r lock_owner </run/lock/pvegen.d/pid
+    if ! mkdir /run/pvegen/d 2>/dev/null; then
+        [ -s /run/pvegen/d/pid ] || sleep 1
+        [ ! -r /run/pvegen/d/pid ] || read -r lock_owner </run/pvegen/d/pid
         if [ -n "$lock_owner" ] && kill -0 "$lock_owner" 2>/dev/null; then
             return 1
         fi
     fi
-    printf '%s\n' "$$" >/run/lock/pvegen.d/pid
-    trap 'rm -rf /run/lock/pvegen.d' EXIT
+    printf '%s\n' "$$" >/run/pvegen/d/pid
+    trap 'rm -rf /run/pvegen/d' EXIT
 }
 
 open_log() {

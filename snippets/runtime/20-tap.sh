@@ -14,8 +14,10 @@ bail() {
 }
 
 out() {
+    # A reader that is gone or a log on a full disk must not change what is done.
     printf '%s\n' "$*" 2>/dev/null
-    [ -z "$log" ] || printf '%s\n' "$*" >&8
+    [ -z "$log" ] || printf '%s\n' "$*" 2>/dev/null >&8
+    return 0
 }
 
 # step NAME TITLE: whether this step is to run now; ends the one before.
@@ -139,6 +141,7 @@ differs() {
 changed() {
     changes=$((changes + 1))
     point ok "$1: $2"
+    [ -z "$quiet" ] || out "# $1: $2"
 }
 
 # run WHAT COMMAND...: run it now, its output shown; its exit status. With
@@ -178,12 +181,15 @@ as_typed() {
 
 # within SECONDS COMMAND...: until the command succeeds, a look each second.
 within() {
-    within_left=$1
+    within_left=$1 within_since=''
     shift
     until "$@"; do
         forget_looks
-        [ "$within_left" -gt 0 ] || return 1
-        within_left=$((within_left - 1))
+        # A look may take its time; and the clock may be set meanwhile, uptime not.
+        read -r within_now _ </proc/uptime
+        within_now=${within_now%%.*}
+        within_since=${within_since:-$within_now}
+        [ "$((within_now - within_since))" -lt "$within_left" ] || return 1
         sleep 1
     done
 }

@@ -9,13 +9,14 @@ want_file() {
             looks_same "$1"
             return 0
         fi
-        step_differs=yes
+        : "${step_differs:=yes}"
         if [ -z "$overwrite" ] && changed_by_hand "$1"; then
-            need_failed {{ m("file.by_hand", path=v("$1")) }} {{ m("file.by_hand_do", again=v("$script")) }}
-            show_difference "$1" "$state_dir/written$1"
+            need_failed {{ m("file.by_hand", path=v("$1")) }} {{ m("file.by_hand_do", again=v("$script")) }} \
+                "$(difference "$state_dir/written$1" "$1")"
         fi
     elif is_same "$1"; then
         same "$1"
+        [ "$call" != apply ] || follow_hand "$1"
     else
         content=$(cat && printf x)
         put "$1" "${2:-}" remember
@@ -32,11 +33,11 @@ want_edited() {
         need_plain_file "$edited" || return 0
         "$@" test "$edited"
         case $? in
-            0) looks_same "$edited" ;;
-            1) step_differs=yes ;;
+            0) looks_same "$edited $*" ;;
+            1) : "${step_differs:=yes}" ;;
             *) need_failed {{ m("file.markers", path=v("$edited")) }} {{ m("file.markers_do") }} ;;
         esac
-    elif is_same "$edited"; then
+    elif is_same "$edited $*"; then
         same "$edited"
     else
         content=$("$@" print "$edited" && printf x)
@@ -126,7 +127,7 @@ want_copy() {
 # want_directory PATH: the directory is there.
 want_directory() {
     if [ "$phase" = need ]; then
-        [ -d "$1" ] || step_differs=yes
+        [ -d "$1" ] || : "${step_differs:=yes}"
         if [ ! -d "$1" ] && { [ -e "$1" ] || [ -L "$1" ]; }; then
             need_failed {{ m("file.not_directory", path=v("$1")) }}
         fi
@@ -143,7 +144,7 @@ want_directory() {
 # want_absent PATH: there is no such file.
 want_absent() {
     if [ "$phase" = need ]; then
-        if [ -e "$1" ] || [ -L "$1" ]; then step_differs=yes; fi
+        if [ -e "$1" ] || [ -L "$1" ]; then : "${step_differs:=yes}"; fi
         [ -L "$1" ] || need_plain_file "$1"
         return 0
     elif [ ! -e "$1" ] && [ ! -L "$1" ]; then
@@ -162,10 +163,15 @@ want_absent() {
     detail diff "$absent_shown"
 }
 
+# want_not_ours PATH: a file that an earlier description had this script write is gone.
+want_not_ours() {
+    [ ! -e "$state_dir/written$1" ] || want_absent "$1"
+}
+
 # want_moved FROM TO: what FROM holds is in TO, and FROM is gone.
 want_moved() {
     if [ "$phase" = need ]; then
-        [ ! -e "$1" ] || step_differs=yes
+        [ ! -e "$1" ] || : "${step_differs:=yes}"
         need_plain_file "$1" && need_plain_file "$2" || return 0
         if [ -s "$1" ] && [ -s "$2" ] && ! cmp -s "$1" "$2"; then
             need_failed {{ m("file.both", one=v("$1"), other=v("$2")) }} {{ m("file.both_do") }}
@@ -224,10 +230,6 @@ put() {
 # difference PATH OTHER: unified diff without its two lines of file names.
 difference() {
     diff -u "$(existing "$1")" "$2" | tail -n +3
-}
-
-show_difference() {
-    detail diff "$(difference "$2" "$1")"
 }
 
 # replace PATH MODE [remember]: $content in a temporary file beside it, with the
@@ -290,12 +292,19 @@ changed_by_hand() {
         ! cmp -s "$1" "$state_dir/written$1.next"
 }
 
+# follow_hand PATH: what somebody wrote by hand is what is described by now.
+follow_hand() {
+    # What a run that was killed had not put in its place yet.
+    [ ! -e "$state_dir/written$1.next" ] || rm -f "$state_dir/written$1.next"
+    ! changed_by_hand "$1" || cp -p "$1" "$state_dir/written$1" || cannot_write "$state_dir"
+}
+
 # has_mode PATH MODE: whether the file's mode is this one; any is where none is given.
 has_mode() {
     [ -z "$2" ] || [ -n "$(find "$1" -prune -perm "$2")" ]
 }
 
-# looks_same PATH, is_same PATH: what the first pass saw need not be looked at
+# looks_same WHAT, is_same WHAT: what the first pass saw need not be looked at
 # again in the second, unless a command ran between.
 looks_same() {
     same_paths="$same_paths$1|"
@@ -333,6 +342,9 @@ settle() {
     settled=$1
     shift
     differs "$settled" {{ m("unit.to_run", command=v("$*")) }} || return 0
+    if [ -n "$check_with" ] && ! "$check_with"; then
+        stop {{ m("unit.rejects", unit=v("$settled")) }} {{ m("file.rejected_do") }}
+    fi
     run "$settled" "$@" || stop {{ m("unit.run_failed", command=v("$*")) }} {{ m("unit.run_failed_do", unit=v("$settled")) }}
     rm -f "$state_dir/pending/$settled"
     changed "$settled" {{ m("unit.was_run", command=v("$*")) }}

@@ -4,10 +4,10 @@ need_met() {
     point ok "$step: $1"
 }
 
-# need_failed WHAT [WHAT-TO-DO]
+# need_failed WHAT [WHAT-TO-DO [DIFF]]
 need_failed() {
     point 'not ok' "$step: $1"
-    [ -z "${2:-}" ] || detail help "$2"
+    [ -z "${2:-}" ] || detail help "$2" diff "${3:-}"
 }
 
 # need WHAT WHAT-TO-DO COMMAND...: the command succeeds.
@@ -132,6 +132,13 @@ need_interface() {
     else
         need_met {{ m("need.nic_free", nic=v("$1")) }}
     fi
+}
+
+# need_free NAME UPPERS: a bond or VLAN, if it is there yet, is in no other bridge.
+need_free() {
+    [ "$phase" = need ] || return 0
+    free_for "/sys/class/net/$1/master" "$2" ||
+        need_failed {{ m("need.nic_used", nic=v("$1")) }} {{ m("need.nic_used_do", nic=v("$1")) }}
 }
 
 # free_for MASTER UPPERS: the link to a bridge or bond is not there, or is to ours.

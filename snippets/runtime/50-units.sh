@@ -1,16 +1,17 @@
 # Services, as systemd sees them: one look at all units of a step.
 
 # units_look UNIT...: their states into $units, a line each:
-# unit id load active file-state type refuses-start condition
+# unit id load active file-state type refuses-start condition when-looked-at
 units_look() {
     units=$(
         systemctl show -p Id -p LoadState -p ActiveState -p UnitFileState -p Type \
-            -p RefuseManualStart -p ConditionResult -- "$@" 2>/dev/null |
+            -p RefuseManualStart -p ConditionResult -p ConditionTimestampMonotonic -- "$@" 2>/dev/null |
             awk -v asked="$*" '
                 BEGIN { count = split(asked, unit, " "); n = 1 }
                 function flush_unit() {
                     if (seen) print unit[n++], get("Id"), get("LoadState"), get("ActiveState"), \
-                        get("UnitFileState"), get("Type"), get("RefuseManualStart"), get("ConditionResult")
+                        get("UnitFileState"), get("Type"), get("RefuseManualStart"), get("ConditionResult"), \
+                        get("ConditionTimestampMonotonic")
                     split("", value)
                     seen = 0
                 }
@@ -24,6 +25,7 @@ units_look() {
 # unit_facts UNIT: what units_look saw of it, into variables.
 unit_facts() {
     unit_id=$1 unit_load=not-found unit_active=inactive unit_file=- unit_type=- unit_refuses=no unit_condition=yes
+    unit_looked_at=0
     # A line of $units is split into its words on purpose.
     while read -r unit_name unit_words; do
         [ "$unit_name" = "$1" ] || continue
@@ -36,6 +38,7 @@ END
 
 unit_set() {
     unit_id=$1 unit_load=$2 unit_active=$3 unit_file=$4 unit_type=$5 unit_refuses=$6 unit_condition=$7
+    unit_looked_at=$8
 }
 
 # want_units required|present WHAT UNIT...: each unit is enabled and, unless WHAT
@@ -81,17 +84,25 @@ want_unit() {
         [ "$unit_changed" = yes ] || same {{ m("unit.enabled", unit=v("$unit")) }}
     elif unit_runs; then
         [ "$unit_changed" = yes ] || same {{ m("unit.runs", unit=v("$unit")) }}
+    elif [ "$unit_changed" = no ] && unit_unwanted; then
+        point ok "$unit" {{ m("unit.skip_condition") }}
     else
         start_unit
     fi
+}
+
+# Whether its own start condition was looked at and does not hold here; one that has
+# to run is not excused.
+unit_unwanted() {
+    [ "$units_rule" = present ] && [ "$unit_condition" = no ] && [ "$unit_looked_at" != 0 ]
 }
 
 # Whether the unit comes up at boot, or is of a kind that others bring up.
 unit_boots() {
     unit_changed=no
     case $unit_file in
-        enabled | enabled-runtime | static | indirect | alias | linked) return 0 ;;
-        disabled) return 1 ;;
+        enabled | static | indirect | alias) return 0 ;;
+        disabled | linked | linked-runtime | enabled-runtime) return 1 ;;
         # A unit made of a SysV script is "generated", or in old systemd has no state at all.
         *) systemctl is-enabled "$unit_id" >/dev/null 2>&1 ;;
     esac
@@ -121,9 +132,12 @@ start_unit() {
     keep_unit
     forget_looks
     if ! run "$unit" systemctl start "$unit_id" || ! within "$limit_unit" unit_is_up "$unit_id"; then
+        # The other units' states are still needed.
+        units_seen=$units
         units_look "$unit"
         unit_facts "$unit"
-        if [ "$unit_condition" = no ]; then
+        units=$units_seen
+        if unit_unwanted; then
             point ok "$unit" {{ m("unit.skip_condition") }}
         elif [ "$unit_type" = oneshot ] && [ "$unit_active" = inactive ]; then
             changed "$unit" {{ m("unit.was_started") }}
@@ -158,6 +172,20 @@ keep_unit() {
         cannot_write "$state_dir/units"
 }
 
+# want_one_at_boot UNIT...: the first of them that exists is enabled.
+want_one_at_boot() {
+    [ "$phase" = want ] || return 0
+    units_look "$@"
+    units_rule=present units_what=boot
+    for unit in "$@"; do
+        unit_facts "$unit"
+        [ "$unit_load" = loaded ] || continue
+        want_unit
+        return 0
+    done
+    point 'not ok' {{ m("unit.none", units=v("$*")) }}
+}
+
 # pick_time_service UNIT...: the one that runs, else the first that exists, into
 # $time_service.
 pick_time_service() {
@@ -184,7 +212,7 @@ pick_time_service() {
     fi
 }
 
-# want_no_other_time_service: two would pull the clock in two directions.
+# want_no_other_time_service MASKED: two would pull the clock in two directions.
 want_no_other_time_service() {
     [ "$phase" = want ] || return 0
     for unit in $time_others; do
@@ -194,6 +222,8 @@ want_no_other_time_service() {
         run "$unit" systemctl disable "$unit_id"
         run "$unit" systemctl stop "$unit_id" ||
             stop {{ m("unit.run_failed", command=v("systemctl stop $unit_id")) }} {{ m("unit.run_failed_do", unit=v("$unit_id")) }}
+        # pve-cluster of old would pull it in again.
+        ! is_word "$unit" "$1" || run "$unit" systemctl mask "$unit_id"
         changed "$unit" {{ m("time.stopped_other") }}
     done
 }

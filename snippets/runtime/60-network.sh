@@ -65,6 +65,7 @@ has_route() {
         *:*) routes_now=$(ip -6 route show default) ;;
         *) routes_now=$(ip -4 route show default) ;;
     esac
+    found=$routes_now
     case "$routes_now " in
         *"default via $1 dev $2 "*) ;;
         *) return 1 ;;
@@ -123,11 +124,16 @@ bring_up() {
     "$up_state"
     probing=''
     if [ "$phase" = need ]; then
-        [ -z "$holds_wrong$step_differs" ] && [ ! -e "$state_dir/pending/network" ] || need_no_guests "$up_bridges"
+        if [ -n "$holds_wrong" ] && has_guests "$up_bridges"; then
+            need_failed {{ m("net.guests", guests=v("$guests"), bridges=v("$up_bridges")) }} {{ m("net.guests_do") }}
+        fi
         return 0
     fi
     if [ "$call" = verify ]; then
         ! is_pending network || point 'not ok' {{ m("net.pending") }}
+    elif [ -z "$holds_wrong" ] && is_pending network && has_guests "$up_bridges"; then
+        # Only how the files are written has changed: not worth the guests' network.
+        same {{ m("net.so_already") }}
     elif [ -n "$holds_wrong" ] || is_pending network; then
         if differs {{ m("net.running") }} {{ m("unit.to_run", command=v("$*")) }}; then
             note {{ m("net.switching") }}
@@ -135,8 +141,8 @@ bring_up() {
             trap '' HUP
             on_change network
             mark_pending
-            run network "$@" ||
-                stop {{ m("unit.run_failed", command=v("$*")) }} {{ m("net.hint") }}
+            # Its exit status tells little: what holds afterwards counts.
+            run network "$@"
             forget_looks
             changed {{ m("net.running") }} {{ m("unit.was_run", command=v("$*")) }}
         elif [ -n "$holds_wrong" ]; then
@@ -147,30 +153,31 @@ bring_up() {
     [ "$call" != apply ] || rm -f "$state_dir/pending/network"
 }
 
-# need_no_guests BRIDGES: guests lose their network when their bridge goes down,
-# and nobody plugs them in again.
-need_no_guests() {
+# has_guests BRIDGES: guests are plugged in ($guests); they lose their network when
+# the bridge goes down, and nobody plugs them in again. Guests with a VLAN of their
+# own are on a bridge beside it: vmbr0v10.
+has_guests() {
     guests=''
     for guests_bridge in $1; do
-        for port in "/sys/class/net/$guests_bridge/brif"/*; do
+        for port in "/sys/class/net/$guests_bridge/brif"/* "/sys/class/net/${guests_bridge}v"*/brif/*; do
             case ${port##*/} in
                 tap* | veth* | fwpr* | fwln*) guests="$guests ${port##*/}" ;;
                 *) ;;
             esac
         done
     done
-    if [ -n "$guests" ]; then
-        need_failed {{ m("net.guests", guests=v("${guests# }"), bridges=v("$1")) }} {{ m("net.guests_do") }}
-    fi
+    guests=${guests# }
+    [ -n "$guests" ]
 }
 
-# answers ADDRESS: it answers a ping, or at least tells its hardware address.
+# answers ADDRESS: it answers a ping, or has told its hardware address just now (an
+# entry of before turns from STALE to REACHABLE or FAILED while it is asked).
 answers() {
     ping -c 1 -W 1 "$1" >/dev/null 2>&1 && return 0
-    neighbour=$(ip neigh show to "$1")
-    case $neighbour in
-        *lladdr*FAILED* | '') return 1 ;;
-        *lladdr*) return 0 ;;
+    ping -c 8 -W 1 "$1" >/dev/null 2>&1 && return 0
+    found=$(ip neigh show to "$1")
+    case $found in
+        *' REACHABLE' | *' PERMANENT' | *' REACHABLE '* | *' PERMANENT '*) return 0 ;;
         *) return 1 ;;
     esac
 }
@@ -187,26 +194,50 @@ uses_nameserver() {
 # keep_method DIRECTORY PORT: how the kept address is got, from the bridge's own
 # options or, before there are any, from its port's; into $kept_method.
 keep_method() {
-    kept_method=''
+    kept_method='' kept_ipv6=no
+    if [ -s "$1/ipv6address" ] || [ -s "$2/ipv6address" ]; then kept_ipv6=yes; fi
     for kept_options in "$1/options" "$2/options"; do
         [ -r "$kept_options" ] || continue
         kept_method=$(awk -F = '$1 == "BOOTPROTO" { gsub(/["\047 ]/, "", $2); method = $2 } END { print method }' "$kept_options")
         [ -z "$kept_method" ] || break
     done
     case $kept_method in
-        static | dhcp | dhcp-static | ipv4ll) ;;
+        static)
+            [ "$phase" = want ] || [ -s "$1/ipv4address" ] || [ -s "$2/ipv4address" ] ||
+                need_failed {{ m("net.keep_nothing", port=v("$2")) }} {{ m("net.keep_method_do") }}
+            ;;
+        dhcp | dhcp-static | ipv4ll) ;;
         *)
             [ "$phase" = want ] || need_failed {{ m("net.keep_method", port=v("$2")) }} {{ m("net.keep_method_do") }}
             ;;
     esac
 }
 
-# want_options PATH METHOD <<END: an options file whose @method@ is that one.
+# want_options PATH METHOD IPV6 <<END: an options file with that @method@ and @ipv6@.
 want_options() {
-    options_text=$(awk -v method="$2" '{ sub(/@method@/, method) } { print }')
+    options_text=$(awk -v method="$2" -v ipv6="$3" '{ sub(/@method@/, method); sub(/@ipv6@/, ipv6) } { print }')
     want_file "$1" <<END
 $options_text
 END
+}
+
+# need_nothing_else DIRECTORY IPV6: before its files are replaced, they hold nothing
+# that the description does not state: routes, further addresses, with IPV6 "no"
+# any of IPv6. --overwrite lets it go.
+need_nothing_else() {
+    if [ "$phase" = want ] || [ -z "$step_differs" ] || [ -n "$overwrite" ] || [ ! -d "$1" ]; then return 0; fi
+    else_lines=$(
+        for else_file in ipv4address ipv4route ipv6address ipv6route; do
+            [ ! -s "$1/$else_file" ] || awk -v file="$else_file" -v ipv6="$2" '
+                /^[ \t]*(#|$)/ { next }
+                file == "ipv4address" && !first++ { next }
+                file == "ipv4route" && /^[ \t]*((add|append|replace|change)[ \t]+)?default[ \t]/ { next }
+                file ~ /^ipv6/ && ipv6 == "yes" { next }
+                { print file ": " $0 }' "$1/$else_file"
+        done
+    )
+    [ -z "$else_lines" ] ||
+        need_failed {{ m("net.else", path=v("$1")) }} {{ m("net.else_do", lines=v("$else_lines"), again=v("$script")) }}
 }
 
 # package_older NAME VERSION: an installed package is older than the version.

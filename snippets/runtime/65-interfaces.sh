@@ -15,20 +15,31 @@ interfaces_filter() {
             for (i = 1; i <= count; i++) ours[name[i]] = 1
             split(kept, keep, " ")
         }
-        part == "want" { want[++wanted] = $0; if ($0 == "@options@") takes_over = 1; next }
+        part == "want" {
+            want[++wanted] = $0
+            if ($1 == "iface") stated[$2, $3] = 1
+            if ($0 == "@options@") takes_over = 1
+            next
+        }
         { have = have $0 "\n" }
-        $0 == "# BEGIN " tag || $0 == "# END " tag { next }
+        # What stands between our marks and is not described any more is gone.
+        $0 == "# BEGIN " tag { inside = 1; next }
+        $0 == "# END " tag { inside = 0; stanza = ""; next }
         # A line that ends in a backslash goes on in the next one.
         more { more = /\\$/; take($0); next }
         { more = /\\$/ }
         $1 == "iface" {
-            stanza = ours[$2] ? $2 : ""
-            if (stanza != "" && $3 == "inet") method[stanza] = $4
+            family = $3
+            stanza = inside ? "gone" : ""
+            if (ours[$2] && (inside || family == "inet" || stated[$2, family])) {
+                stanza = $2
+                if (family == "inet") method[stanza] = $4
+            }
             if (stanza == "") put($0)
             if ($2 == "lo") loopback = 1
-            family = $3
             next
         }
+        inside && ($1 == "auto" || $1 ~ /^allow-/) { next }
         $1 == "auto" || $1 ~ /^allow-/ {
             stanza = ""
             line = ""
@@ -39,32 +50,53 @@ interfaces_filter() {
         $1 == "mapping" || $1 ~ /^source/ || $1 == "rename" || $1 == "no-auto-down" || $1 == "no-scripts" { stanza = "" }
         { take($0) }
 
-        # A line of the stanza that we are in: kept, or ours to replace.
+        # A line of the stanza that we are in: kept, or of one that is ours.
         function take(text) {
-            if (stanza == "") put(text)
-            else if (family == "inet" && text !~ /^[ \t]*(#|$)/) option[stanza] = option[stanza] text "\n"
+            if (stanza == "" || (text ~ /^#/ && !inside)) put(text)
+            else if (family == "inet" && text !~ /^[ \t]*(#|$)/) {
+                sub(/\\\n$/, " ", option[stanza])
+                option[stanza] = option[stanza] text "\n"
+            }
         }
         function put(text) {
             if (text ~ /^source/ && !split_at) split_at = lines + 1
             line_of[++lines] = text
         }
-        # The name servers that a stanza has had, for they are not stated.
-        function nameservers(which,    i, n, part_of, out) {
+        function carries(which) { return method[which] == "dhcp" || option[which] ~ /(^|\n)[ \t]*address/ }
+        # Those options of a stanza whose name fits, or with "not" does not.
+        function options(which, pattern, not,    i, n, part_of, word, out) {
             n = split(option[which], part_of, "\n")
-            for (i = 1; i < n; i++) if (part_of[i] ~ /^[ \t]*dns-/) out = out part_of[i] "\n"
+            for (i = 1; i < n; i++) {
+                split(part_of[i], word, /[ \t]+/)
+                if (word[1] == "") word[1] = word[2]
+                if ((word[1] ~ pattern) != not) out = out part_of[i] "\n"
+            }
             return out
         }
-        function carries(which) { return method[which] == "dhcp" || option[which] ~ /(^|\n)[ \t]*address/ }
-        function block(    from, out, i, n, part_of) {
+        # What a stanza of ours says of its interface; all else it has had goes on.
+        function others(which) {
+            return options(which, "^(address|netmask|network|broadcast|gateway|dns-.*" \
+                "|bridge[-_](ports|stp|fd|vlan[-_]aware|vids)|vlan[-_].*|vlan" \
+                "|bond[-_](slaves|mode|miimon|xmit[-_]hash[-_]policy)" (with_mtu[which] ? "|mtu" : "") ")$", 1)
+        }
+        function block(    from, out, i, now) {
             out = "# BEGIN " tag "\n"
             from = carries(keep[1]) ? keep[1] : keep[2]
-            for (i = 1; i <= wanted; i++) {
-                if (want[i] == "@options@") {
-                    n = split(option[from], part_of, "\n")
-                    for (j = 1; j < n; j++) if (part_of[j] !~ /^[ \t]*(bridge|bond|mtu|hwaddress|dns-)/) out = out part_of[j] "\n"
-                } else if (want[i] == "@dns@") {
-                    out = out nameservers(keep[1]) nameservers(keep[2])
-                } else {
+            for (i = 1; i <= wanted; i++) if ($0 = want[i]) {
+                if ($1 == "iface") now = $3 == "inet" ? $2 : ""
+                if ($1 == "mtu" && now != "") with_mtu[now] = 1
+            }
+            now = ""
+            for (i = 1; i <= wanted + 1; i++) {
+                $0 = i > wanted ? "" : want[i]
+                if (now != "" && ($0 == "" || $1 == "auto" || $1 == "iface")) {
+                    if (!takes_over || now != keep[2]) out = out others(takes_over && now == keep[1] ? from : now)
+                    now = ""
+                }
+                if ($1 == "iface" && $3 == "inet") now = $2
+                if (want[i] == "@options@") out = out options(from, "^(address|netmask|network|broadcast|gateway)$", 0)
+                else if (want[i] == "@dns@") out = out options(keep[1], "^dns-", 0) options(keep[2], "^dns-", 0)
+                else if (i <= wanted) {
                     sub(/@method@/, method[from], want[i])
                     out = out want[i] "\n"
                 }
@@ -72,11 +104,12 @@ interfaces_filter() {
             return out "# END " tag "\n"
         }
         END {
+            if (inside) exit 3
             if (takes_over && !carries(keep[1]) && !carries(keep[2])) exit 4
             if (!loopback) made = "auto lo\niface lo inet loopback\n\n"
             while (lines && line_of[lines] == "" && !split_at) lines--
             for (i = 1; i <= lines; i++) {
-                if (i == split_at) made = made block() "\n"
+                if (i == split_at) made = made (i > 1 && line_of[i - 1] != "" ? "\n" : "") block() "\n"
                 # Where a stanza went, one empty line is left, not two.
                 if (line_of[i] != "" || line_of[i - 1] != "" || i == 1) made = made line_of[i] "\n"
             }

@@ -7,7 +7,7 @@ want_hosts() {
 }
 
 hosts_filter() {
-    awk -v names="$1" -v mode="$2" -v tag="pvegen $cluster" '
+    awk -v names="$1" -v mode="$2" -v tag="pvegen $cluster: names" '
         BEGIN { count = split(names, name, " "); for (i = 1; i <= count; i++) ours[tolower(name[i])] = 1 }
         part == "want" {
             want = want $0 "\n"

@@ -1,16 +1,32 @@
 # ssh: what sshd and ssh make of their configuration, and root's way between nodes.
 
-# sshd_accepts FILE: sshd can read this configuration.
+# sshd_accepts [FILE]: sshd can read this configuration, or its own as it is.
 sshd_accepts() {
-    sshd_said=$(sshd -t -f "$1" 2>&1) && return 0
+    sshd_said=$(run_sshd -t ${1:+-f "$1"} 2>&1) && return 0
     note "$sshd_said"
     return 1
+}
+
+# run_sshd OPTION...: by its whole path, which older ones insist on.
+run_sshd() {
+    "$(command -v sshd)" "$@"
+}
+
+# need_sshd_fine: a file that sshd does not take would be in force at its next start;
+# it is mended before anything of ours goes in.
+need_sshd_fine() {
+    if [ "$phase" = want ] || [ -z "$step_differs" ]; then return 0; fi
+    if sshd_said=$(run_sshd -t 2>&1); then
+        need_met {{ m("ssh.fine") }}
+    else
+        need_failed {{ m("ssh.broken", path=v("$sshd_config")) }} "$sshd_said"
+    fi
 }
 
 # accepts_env NAME: sshd takes the variable from every connection. sshd -T without
 # a connection to look at leaves all Match blocks out.
 accepts_env() {
-    found=$(sshd -T 2>/dev/null | awk '$1 == "acceptenv" { for (i = 2; i <= NF; i++) print $i }')
+    found=$(run_sshd -T 2>/dev/null | awk '$1 == "acceptenv" { for (i = 2; i <= NF; i++) print $i }')
     for accepted in $found; do
         # What sshd accepts are patterns.
         # shellcheck disable=SC2254
@@ -50,47 +66,69 @@ is_first_in() {
 
 # root_login: sshd's PermitRootLogin as it is in force, in today's spelling.
 root_login() {
-    sshd -T 2>/dev/null | awk '$1 == "permitrootlogin" { sub(/without-password/, "prohibit-password", $2); print $2 }'
+    run_sshd -T 2>/dev/null | awk '$1 == "permitrootlogin" { sub(/without-password/, "prohibit-password", $2); print $2 }'
 }
 
-root_login_is() {
-    found=$(root_login)
-    [ "$found" = "$1" ]
-}
-
-# remember_root_login: pvecm sets PermitRootLogin to yes; what it was before.
+# remember_root_login WORD: pvecm sets PermitRootLogin to yes; what it was before.
 remember_root_login() {
     [ ! -e "$state_dir/root-login" ] || return 0
     keep_first "$state_dir/root-login"
-    if ! { root_login >"$state_dir/root-login.new" && mv -f "$state_dir/root-login.new" "$state_dir/root-login"; }; then
+    if ! { printf '%s\n' "$1" >"$state_dir/root-login.new" &&
+        mv -f "$state_dir/root-login.new" "$state_dir/root-login"; }; then
         cannot_write "$state_dir/root-login"
     fi
 }
 
-# want_root_login POLICY FILE SPELLING: "keep" is what it was before pvecm; SPELLING
-# is how this sshd calls "by key only".
+# is_admitted: admit has root's login open, and its time is not over.
+is_admitted() {
+    [ -r "$state_dir/admitted" ] || return 1
+    read -r _ admitted_at <"$state_dir/admitted"
+    [ "$(($(date +%s) - ${admitted_at:-0}))" -le "$((open_minutes * 60 + 60))" ]
+}
+
+# want_closed: what admit opened is open no longer than it was to be.
+want_closed() {
+    if is_admitted; then
+        same {{ m("admit.open") }}
+    elif [ -e "$state_dir/admitted" ] && differs {{ m("admit.late") }} {{ m("admit.close") }}; then
+        admit_write </dev/null
+        rm -f "$state_dir/admitted"
+        changed {{ m("admit.late") }} {{ m("admit.close") }}
+    fi
+}
+
+# want_root_login POLICY FILE SPELLING: "keep" is what it is before pvecm; SPELLING is
+# how this sshd calls "by key only". In place before pvecm runs, so that what pvecm
+# writes never comes into force.
 want_root_login() {
     root_policy=$1
     if [ "$1" = keep ]; then
-        root_policy=''
-        [ ! -r "$state_dir/root-login" ] || read -r root_policy <"$state_dir/root-login"
+        if [ -r "$state_dir/root-login" ]; then
+            read -r root_policy <"$state_dir/root-login"
+        else
+            root_policy=$(root_login)
+        fi
+        case "$phase $root_policy" in
+            'need ' | 'need no')
+                need_failed {{ m("ssh.root_none", found=v("$root_policy")) }} {{ m("ssh.root_none_do") }}
+                return 0
+                ;;
+            'want '*) [ "$call" != apply ] || remember_root_login "$root_policy" ;;
+            *) ;;
+        esac
     fi
-    if [ -e "$state_dir/admitted" ]; then
-        [ "$phase" = need ] || same {{ m("admit.open") }}
-        return 0
-    fi
+    [ "$phase" = need ] || want_closed
     root_word=$root_policy
     [ "$root_policy" != prohibit-password ] || root_word=$3
-    case "$1 $root_policy" in
-        'keep ' | 'keep yes') [ "$phase" = need ] || same {{ m("ssh.root_kept") }} ;;
-        *)
-            # Indented, for pvecm replaces lines that begin with PermitRootLogin;
-            # first in the file, for sshd takes the first value that it meets.
-            want_block "$2" 'root login' first <<END
+    if [ "$1 $root_policy" = 'keep yes' ]; then
+        want_no_block "$2" 'root login'
+    else
+        # Indented, for pvecm replaces lines that begin with PermitRootLogin; first in
+        # the file, for sshd takes the first value that it meets.
+        want_block "$2" 'root login' first <<END
  PermitRootLogin $root_word
 END
-            ;;
-    esac
+    fi
 }
 
 # want_root_key: a key pair of root's, as pvecm itself makes one where there is none.
@@ -158,18 +196,19 @@ only_keys_wanted() {
     [ "$only" = trust ]
 }
 
-# root_login_as_wanted: sshd's answer, unless admit has it open just now.
+# root_login_as_wanted: sshd's answer for all whom no Match singles out.
 root_login_as_wanted() {
     found=$(root_login)
-    [ -z "$root_policy" ] || [ -e "$state_dir/admitted" ] || [ "$found" = "$root_policy" ]
+    [ "$found" = "${root_policy:-$found}" ]
 }
 
 # expect_root_reaches ADDRESS NAME: verify proves the way to every node that is up.
 expect_root_reaches() {
     [ "$call $phase" = 'verify want' ] || return 0
     in_quorum
-    case $members in
-        *'"'"$2"'":{'*'"online":1'*) ;;
+    member_entry "$2"
+    case $entry in
+        *'"online":1'*) ;;
         *)
             point ok {{ m("ssh.other_down", name=v("$2")) }} {{ m("ssh.skip_down") }}
             return 0

@@ -7,17 +7,21 @@ admit() {
     sshd_accepts "$sshd_config" || { printf '%s\n' {{ m("admit.rejected", path=v("$sshd_config")) }} >&2; exit 78; }
     take_lock
     keep_first "$state_dir/close.sh"
-    # Where it is open already, what to go back to is known.
-    [ -e "$state_dir/admitted" ] || admit_remember || cannot_write "$state_dir"
     { cp "$script" "$state_dir/close.sh.new" && mv -f "$state_dir/close.sh.new" "$state_dir/close.sh"; } ||
         cannot_write "$state_dir"
     opening="$$ $(date +%s)"
     admit_arm || stop {{ m("admit.no_timer") }}
     printf '%s\n' "$opening" >"$state_dir/admitted" || cannot_write "$state_dir"
-    admit_write <<END
+    # For root alone; what a Match says goes over what stands before it.
+    admit_write <<'END'
+Match User root
  PermitRootLogin yes
  PasswordAuthentication yes
 END
+    if ! is_open; then
+        admit_write </dev/null
+        stop {{ m("admit.forbidden") }} {{ m("admit.forbidden_do") }}
+    fi
     printf '%s\n' {{ m("admit.opened", minutes=v("$open_minutes"), again=v("$script")) }}
 }
 
@@ -27,7 +31,7 @@ close_admission() {
     # A run that is under way may have read sshd's file already, to write it anew.
     take_lock wait
     if [ -e "$state_dir/admitted" ]; then
-        admit_write <"$(existing "$state_dir/admit.block")"
+        admit_write </dev/null
         rm -f "$state_dir/admitted"
     fi
     systemctl disable pvegen-close.service >/dev/null 2>&1
@@ -44,18 +48,17 @@ begin_call() {
     right_host || { printf '%s\n' "$other_host" >&2; exit 78; }
 }
 
-# admit_remember: the lines of ours that stand in sshd's file now.
-admit_remember() {
-    awk -v tag="pvegen $cluster: root login" '
-        $0 == "# END " tag { inside = 0 }
-        inside
-        $0 == "# BEGIN " tag { inside = 1 }' "$sshd_config" >"$state_dir/admit.block"
+# is_open: sshd lets root in by password, whatever else its file says.
+is_open() {
+    found=$(run_sshd -T -C user=root,host=localhost,addr=127.0.0.1 2>/dev/null |
+        awk '$1 == "permitrootlogin" || $1 == "passwordauthentication" { print $2 }')
+    [ "$found" = "yes${line_break}yes" ]
 }
 
 # admit_write <<END: the block in sshd's file, tried by sshd, then in force. At boot
 # sshd comes after us, and must not be waited for.
 admit_write() {
-    content=$(block_filter "pvegen $cluster: root login" first print "$sshd_config" && printf x)
+    content=$(block_filter "pvegen $cluster: admit" last print "$sshd_config" && printf x)
     check_with=sshd_accepts
     content=${content%x}
     replace "$sshd_config" ''
@@ -82,6 +85,7 @@ END
     systemctl enable pvegen-close.service >/dev/null 2>&1 || return 1
     systemctl is-enabled pvegen-close.service >/dev/null 2>&1 || return 1
     systemctl stop pvegen-close-later.timer >/dev/null 2>&1
+    systemctl reset-failed pvegen-close-later.service >/dev/null 2>&1
     if systemd-run --unit=pvegen-close-later --on-active="${open_minutes}m" \
         /bin/sh "$state_dir/close.sh" close >/dev/null 2>&1; then
         systemctl is-active pvegen-close-later.timer >/dev/null 2>&1

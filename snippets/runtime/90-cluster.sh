@@ -25,13 +25,14 @@ is_member() {
     [ -n "$member_cluster" ]
 }
 
-# need_own_cluster: a node that is in a cluster is in this one, under its own name.
+# need_own_cluster create|join: a node that is in a cluster is in this one, under its
+# own name. A key left by a create that was broken off is used by the next.
 need_own_cluster() {
     [ "$phase" = need ] || return 0
     look_member
     if [ -z "$member_file" ]; then
-        if [ -e /etc/corosync/authkey ]; then
-            need_failed {{ m("cluster.authkey") }} {{ m("cluster.authkey_do") }}
+        if [ "$1" = join ] && [ -e /etc/corosync/authkey ]; then
+            need_failed {{ m("cluster.authkey") }} {{ m("cluster.authkey_do", node=v("$node")) }}
         else
             need_met {{ m("cluster.none") }}
         fi
@@ -43,6 +44,47 @@ need_own_cluster() {
         need_failed {{ m("cluster.not_listed", node=v("$node"), cluster=v("$cluster")) }} {{ m("cluster.not_listed_do") }}
     else
         need_met {{ m("cluster.member", cluster=v("$cluster")) }}
+    fi
+}
+
+# need_own_address ADDRESS: corosync keeps a member's address; another one in the
+# description would take the node out of its cluster.
+need_own_address() {
+    if [ "$phase" = want ] || [ ! -r /etc/pve/.members ]; then return 0; fi
+    members=$(tr -d ' \t\n' </etc/pve/.members)
+    member_entry "$node"
+    case $entry in
+        *'"ip":"'*) ;;
+        *) return 0 ;;
+    esac
+    entry=${entry#*'"ip":"'}
+    entry=${entry%%'"'*}
+    if [ "$entry" = "$1" ]; then
+        need_met {{ m("cluster.address", address=v("$1")) }}
+    else
+        need_failed {{ m("cluster.address_other", address=v("$entry"), wanted=v("$1")) }} {{ m("cluster.address_do") }}
+    fi
+}
+
+# member_entry NODE: what $members says of a node, into $entry.
+member_entry() {
+    entry=''
+    case $members in
+        *'"'"$1"'":{'*)
+            entry=${members#*'"'"$1"'":{'}
+            entry=${entry%%'}'*}
+            ;;
+        *) ;;
+    esac
+}
+
+# need_no_cluster: the description has this node alone.
+need_no_cluster() {
+    [ "$phase" = need ] || return 0
+    if is_member; then
+        need_failed {{ m("cluster.not_alone", cluster=v("$member_cluster")) }} {{ m("cluster.not_alone_do") }}
+    else
+        need_met {{ m("cluster.none") }}
     fi
 }
 
@@ -78,7 +120,8 @@ need_member() {
 find_valuables() {
     valuables=''
     for valuable in /etc/pve/nodes/*/qemu-server/*.conf /etc/pve/nodes/*/lxc/*.conf /etc/pve/nodes/*/openvz/*.conf \
-        /etc/pve/firewall/* /etc/pve/ha/*.cfg /etc/pve/jobs.cfg; do
+        /etc/pve/nodes/*/host.fw /etc/pve/firewall/* /etc/pve/ha/*.cfg /etc/pve/sdn/*.cfg /etc/pve/mapping/*.cfg \
+        /etc/pve/jobs.cfg /etc/pve/domains.cfg /etc/pve/replication.cfg; do
         [ ! -s "$valuable" ] || valuables="$valuables $valuable"
     done
     # It is there from the start, with comments and a PATH.
@@ -116,16 +159,31 @@ create_cluster() {
     fi
     differs {{ m("cluster.name", cluster=v("$cluster")) }} {{ m("unit.to_run", command=v("pvecm create $*")) }} || return 0
     within "$limit_unit" pmxcfs_is_up || stop {{ m("cluster.no_pmxcfs") }} {{ m("unit.run_failed_do", unit="pve-cluster") }}
-    remember_root_login
-    keeps_lock=yes
-    run pvecm pvecm create "$@"
-    keeps_lock=''
+    run_undisturbed timeout -k 10 "$limit_join" pvecm create "$@"
     forget_looks
     changed {{ m("cluster.name", cluster=v("$cluster")) }} {{ m("unit.was_run", command=v("pvecm create $*")) }}
 }
 
 pmxcfs_is_up() {
     [ -L /etc/pve/local ]
+}
+
+# pmxcfs_writes: /etc/pve is there and may be written to: PVE itself looks at the
+# owner's bit of this link.
+pmxcfs_writes() {
+    [ -n "$(find /etc/pve/local -prune -type l -perm -200 2>/dev/null)" ]
+}
+
+# run_undisturbed COMMAND...: pvecm, broken off, leaves more to mend than it costs to
+# wait for its end; the lock is its own as long as it runs.
+run_undisturbed() {
+    note {{ m("cluster.undisturbed") }}
+    keeps_lock=yes
+    trap '' HUP INT TERM
+    run pvecm "$@"
+    catch_signals
+    keeps_lock=''
+    return "$run_status"
 }
 
 # join_cluster ADDRESS MEMBER [OPTION...]: asks the member first, changes after.
@@ -143,11 +201,12 @@ join_cluster() {
     reaches_root "$join_address" || ask_trust
     member_is_fit "$join_address" "$join_member" || stop "$wrong" "$wrong_do"
     note {{ m("join.member_fine", member=v("$join_member")) }}
-    remember_root_login
     lock_join
-    keeps_lock=yes
-    run pvecm timeout "$limit_join" pvecm add "$join_address" "$@"
-    keeps_lock=''
+    # Where it is cut short, what it leaves undone is done by "pvecm updatecerts".
+    on_change pvecm
+    mark_pending
+    on_change ''
+    ! run_undisturbed timeout -k 10 "$limit_join" pvecm add "$join_address" "$@" || rm -f "$state_dir/pending/pvecm"
     forget_looks
     # What is wrong now may be what a join leaves that was broken off half way.
     if ! within 5 is_member; then
@@ -184,6 +243,7 @@ lock_join() {
             stop {{ m("join.locked", holder=v("$join_holder")) }} \
                 {{ m("join.locked_do", member=v("$join_member"), minutes=v("$join_minutes")) }}
             ;;
+        255) stop {{ m("join.silent", member=v("$join_member")) }} {{ m("join.silent_do", member=v("$join_member")) }} ;;
         *) stop {{ m("join.no_quorum", member=v("$join_member")) }} {{ m("join.no_quorum_do", member=v("$join_member")) }} ;;
     esac
 }
@@ -223,8 +283,11 @@ ask_trust() {
 # listed there yet. What is not so goes into $wrong, what to do into $wrong_do.
 member_is_fit() {
     wrong={{ m("join.silent", member=v("$2")) }} wrong_do={{ m("join.silent_do", member=v("$2")) }}
-    member_said=$(ssh_to "$1" 'date +%s; pveversion; cat /etc/pve/.members 2>/dev/null; :' 2>/dev/null) || return 1
+    member_said=$(ssh_to "$1" 'echo; date +pvegen:%s; pveversion; cat /etc/pve/.members 2>/dev/null; :' 2>/dev/null) ||
+        return 1
     clock_off=$(date +%s)
+    # A login may greet before.
+    member_said=${member_said##*"$line_break"pvegen:}
     clock_off=$((clock_off - ${member_said%%"$line_break"*}))
     member_said=${member_said#*"$line_break"}
     member_version=${member_said%%"$line_break"*}
@@ -286,6 +349,21 @@ is_stub() {
     fi
     ! rpm -V --nodeps -f /etc/corosync/corosync.conf 2>/dev/null |
         grep -q -E -e '^..5.* /etc/corosync/corosync.conf$'
+}
+
+# want_certificate: pveproxy makes the node's own when it starts, and has made none
+# where /etc/pve was not up then; it goes on running without, and answers nobody.
+want_certificate() {
+    if [ "$phase" = need ] || ! pmxcfs_is_up; then
+        return 0
+    elif [ -s /etc/pve/local/pve-ssl.pem ]; then
+        same /etc/pve/local/pve-ssl.pem
+    elif differs /etc/pve/local/pve-ssl.pem {{ m("file.create") }}; then
+        if ! run pvecm pvecm updatecerts || ! run pveproxy systemctl restart pveproxy; then
+            stop {{ m("manager.certificate") }} {{ m("manager.api_do") }}
+        fi
+        changed /etc/pve/local/pve-ssl.pem {{ m("file.created") }}
+    fi
 }
 
 # api_answers ADDRESS: the web interface's version call answers; without a ticket

@@ -19,7 +19,7 @@ step_bridge() {
 {% for file in directory.files %}
 {% if file.name == "options" and directory.keep %}
     keep_method {{ directory.path }} {{ directory.moved_from }}
-    want_options {{ directory.path ~ "/options" }} "$kept_method" {{ file.text | heredoc }}
+    want_options {{ directory.path ~ "/options" }} "$kept_method" "$kept_ipv6" {{ file.text | heredoc }}
 {% else %}
     want_file {{ directory.path ~ "/" ~ file.name }} {{ file.text | heredoc }}
 {% endif %}
@@ -32,6 +32,17 @@ step_bridge() {
 {% endfor %}
 {% endfor %}
 
+{% for directory in directories %}
+{% if not directory.keep and not directory.gives %}
+    need_nothing_else {{ directory.path }} {{ directory.ipv6 }}
+{% endif %}
+{% for name in directory.forgotten %}
+    want_not_ours {{ directory.path ~ "/" ~ name }}
+{% endfor %}
+{% endfor %}
+{% for name in made %}
+    need_free {{ name }} {{ uppers | string }}
+{% endfor %}
     bring_up network_state {{ bridges | string }} systemctl restart {{ restart }}
 {% for gateway in gateways %}
     expect {{ m("net.gateway", gateway=gateway) }} "$limit_network" \
@@ -43,4 +54,5 @@ step_bridge() {
         {{ m("net.nameserver_do") }} \
         uses_nameserver {{ server }}
 {% endfor %}
+    want_units required boot {{ boot_units }}
 }

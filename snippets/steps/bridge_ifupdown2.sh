@@ -9,6 +9,10 @@ step_bridge() {
     need_interface {{ nic }} {{ uppers | string }}
 {% endfor %}
     need_no_stanza_elsewhere {{ name_list }}
+    need {{ m("net.no_new") }} {{ m("net.no_new_do") }} test ! -e /etc/network/interfaces.new
+{% for name in made %}
+    need_free {{ name }} {{ uppers | string }}
+{% endfor %}
     on_change network
     want_interfaces /etc/network/interfaces {{ names | string }} {{ kept | string }} {{ text | heredoc }}
 
@@ -23,4 +27,5 @@ step_bridge() {
         {{ m("net.nameserver_do") }} \
         uses_nameserver {{ server }}
 {% endfor %}
+    want_one_at_boot {{ boot_units }}
 }

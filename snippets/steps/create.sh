@@ -1,8 +1,14 @@
 step_create() {
-    need_own_cluster
+    need_own_cluster create
+{% if own_address %}
+    need_own_address {{ own_address }}
+{% endif %}
     create_cluster {{ cluster }}{{ ' ' | sh if options }}{{ options }}
+    if is_member; then want_units present run {{ boot }}; fi
     expect {{ m("cluster.in_quorum", node=node, cluster=cluster) }} "$limit_quorum" \
-        {{ m("cluster.in_quorum_do") }} \
+        {{ m("cluster.in_quorum_do", ports=t("cluster.ports_" ~ corosync)) }} \
         in_quorum
-    want_units present boot {{ boot }}
+    expect {{ m("ssh.root_login") }} 5 \
+        {{ m("ssh.root_login_do") }} \
+        root_login_as_wanted
 }

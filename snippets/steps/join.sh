@@ -1,11 +1,18 @@
 step_join() {
-    need_own_cluster
+    need_own_cluster join
+{% if own_address %}
+    need_own_address {{ own_address }}
+{% endif %}
     need_nothing_to_lose
     need_member {{ address }} {{ member }}
     join_cluster {{ address }} {{ member }}{{ ' ' | sh if options }}{{ options }}
+    if is_member; then want_units present run {{ boot }}; fi
     expect {{ m("cluster.in_quorum", node=node, cluster=cluster) }} "$limit_quorum" \
-        {{ m("cluster.in_quorum_do") }} \
+        {{ m("cluster.in_quorum_do", ports=t("cluster.ports_" ~ corosync)) }} \
         in_quorum
     unlock_join
-    want_units present boot {{ boot }}
+    settle pvecm pvecm updatecerts
+    expect {{ m("ssh.root_login") }} 5 \
+        {{ m("ssh.root_login_do") }} \
+        root_login_as_wanted
 }

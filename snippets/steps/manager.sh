@@ -1,4 +1,5 @@
 step_manager() {
+    want_certificate
     want_units present run {{ after }}
     want_units present run {{ onboot }}
     expect {{ m("manager.api", address=address) }} "$limit_api" \

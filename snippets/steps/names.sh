@@ -1,6 +1,8 @@
 step_names() {
 {% if hosts %}
     want_hosts {{ names | string }} {{ text | heredoc }}
+{% else %}
+    want_no_block /etc/hosts names
 {% endif %}
 {% for node in nodes %}
 {% if node.address %}

@@ -1,4 +1,12 @@
 step_services() {
+{% if alone %}
+    need_no_cluster
+{% endif %}
     want_units present run {{ before }}
     want_units required run {{ cluster }}
+{% if alone %}
+    expect {{ m("cluster.pmxcfs") }} "$limit_unit" \
+        {{ m("unit.run_failed_do", unit="pve-cluster") }} \
+        pmxcfs_writes
+{% endif %}
 }

@@ -12,6 +12,7 @@ step_time() {
     case $time_service in
 {% for unit, path in config_of %}
         {{ unit }})
+            need {{ m("time.config", path=path) }} {{ m("time.config_do") }} test -f {{ path }}
             want_block {{ path }} 'time servers' last {{ server_lines[unit] | heredoc }}
             ;;
 {% endfor %}
@@ -22,7 +23,7 @@ step_time() {
     want_no_block {{ path }} 'time servers'
 {% endfor %}
 {% endif %}
-    want_no_other_time_service
+    want_no_other_time_service {{ masked | string }}
     [ -z "$time_service" ] || want_units required run "$time_service"
     settle "$time_service" systemctl restart "$time_service"
 }

@@ -1,6 +1,8 @@
 step_trust() {
     want_root_key
-{% if trust == "keys" %}
+{% if trust == "password" %}
+    want_no_block /root/.ssh/known_hosts keys
+{% else %}
 {% if missing %}
     need {{ m("trust.missing", names=missing) }} {{ m("trust.missing_do") }} only_keys_wanted
 {% endif %}

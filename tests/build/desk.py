@@ -84,6 +84,4 @@ def _run(words: list[str], env: Mapping[str, str] | None, options: Mapping[str, 
 
 def tree(folder: Path) -> dict[str, bytes]:
     """Every file below a folder, and its content."""
-    return {
-        str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
-    }
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}

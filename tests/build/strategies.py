@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 # Names that a script has its own use for, or that a shell or ShellCheck could take for something.
 ODD = [
     "if", "done", "in", "esac", "time", "function", "select", "test", "sudo", "ls", "rm", "echo", "main", "step",
-    "run", "point", "usage", "same", "admit", "keys", "END", "shellcheck", "a-b", "x1", "N", "Z9", "e0", "0x1f", "xn--a",
+    "run", "point", "usage", "same", "admit", "keys", "END", "shellcheck", "a-b", "x1", "N", "Z9", "e0", "xn--a",
 ]  # fmt: skip
 LABELS = st.one_of(
     st.sampled_from(ODD), st.from_regex("[a-zA-Z]([a-z0-9-]{0,12}[a-z0-9])?", fullmatch=True), st.just("n" * 63)
@@ -53,7 +53,9 @@ def descriptions(draw: st.DrawFn) -> dict[str, Any]:
     data: dict[str, Any] = {
         "format": 1,
         "cluster": {
-            "name": draw(st.one_of(st.sampled_from(ODD), st.from_regex("[a-z]([a-z0-9-]{0,12}[a-z0-9])?", fullmatch=True))),
+            "name": draw(
+                st.one_of(st.sampled_from(ODD), st.from_regex("[a-z]([a-z0-9-]{0,12}[a-z0-9])?", fullmatch=True))
+            ),
             "target": target,
             "domain": draw(st.sampled_from(["example.org", "A.b.c.d.example", "x"])),
             "timezone": draw(st.sampled_from(["Europe/Moscow", "UTC", "America/Port-au-Prince", "Etc/GMT+3"])),
@@ -65,11 +67,15 @@ def descriptions(draw: st.DrawFn) -> dict[str, Any]:
             "root_login": draw(st.sampled_from(["keep", "prohibit-password", "yes"])),
             "open_minutes": draw(st.integers(1, 120)),
         },
-        "limits": draw(st.fixed_dictionaries({}, optional={"unit": st.integers(1, 3600), "clock": st.integers(1, 3600)})),
+        "limits": draw(
+            st.fixed_dictionaries({}, optional={"unit": st.integers(1, 3600), "clock": st.integers(1, 3600)})
+        ),
         "node": [],
     }
     if draw(st.booleans()):
-        data["time"] = {"servers": draw(st.lists(st.sampled_from(["ntp", "10.9.9.9", "fd00::9"]), unique=True, min_size=1))}
+        data["time"] = {
+            "servers": draw(st.lists(st.sampled_from(["ntp", "10.9.9.9", "fd00::9"]), unique=True, min_size=1))
+        }
     if links:
         data["link"] = [_link(draw, number) for number in range(links)]
     for index, name in enumerate(names):
@@ -92,7 +98,9 @@ def _network(draw: st.DrawFn, target: str) -> dict[str, Any]:
         network["vlan_aware"] = True
         network["vlans"] = draw(st.sampled_from(["2-4094", "10 20-29", "7"]))
     if draw(st.booleans()):
-        network["nameservers"] = draw(st.lists(st.sampled_from(["10.9.9.1", "10.9.9.2", "fd00::53"]), unique=True, min_size=1))
+        network["nameservers"] = draw(
+            st.lists(st.sampled_from(["10.9.9.1", "10.9.9.2", "fd00::53"]), unique=True, min_size=1)
+        )
         if draw(st.booleans()):
             network["search"] = draw(st.lists(st.sampled_from(SEARCH), unique=True, min_size=1))
     return network
@@ -118,7 +126,14 @@ def _link(draw: st.DrawFn, number: int) -> dict[str, Any]:
 
 @st.composite
 def _node(
-    draw: st.DrawFn, index: int, name: str, names: list[str], target: str, shared: bool, keys: bool, numbered: bool,
+    draw: st.DrawFn,
+    index: int,
+    name: str,
+    names: list[str],
+    target: str,
+    shared: bool,
+    keys: bool,
+    numbered: bool,
     known: bool,
 ) -> dict[str, Any]:
     keep = draw(st.booleans())
@@ -152,7 +167,7 @@ def _node(
             bridge |= {"port": "eth5", "mtu": draw(MTUS)}
         if target == "alt-p11" and draw(st.booleans()):
             bridge |= {"vlan_aware": True, "vlans": "5 6"}
-        node["bridge"] = node.get("bridge", []) + [bridge]
+        node["bridge"] = [*node.get("bridge", []), bridge]
     if draw(st.booleans()):
         node["interface"] = [{"name": "eth6", "address": f"10.6.{index}.1/16", "mtu": draw(MTUS)}]
     return node

@@ -13,7 +13,9 @@ import pytest
 from pvegen import __version__, lint
 from pvegen.build import build
 
-RENEW = "dist/ is not what the examples compile to now; read what changed, and renew it with:  pvegen build examples/*.toml"
+RENEW = (
+    "dist/ is not what the examples compile to now; read what changed, and renew it with:  pvegen build examples/*.toml"
+)
 
 # Warnings that are an example's point: the wiki's own two nodes, without a domain.
 POINT = {"mypve": ["PVE903", "PVE901"]}

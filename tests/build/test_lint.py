@@ -90,7 +90,7 @@ def test_a_here_document_with_a_line_like_its_end_is_a_shape_of_its_own() -> Non
 
 
 def test_text_between_data_is_never_taken_for_data() -> None:
-    one = f"f {quote.word('a')} \"$x\" {quote.word('b')}"
+    one = f'f {quote.word("a")} "$x" {quote.word("b")}'
     other = f"f {quote.word('a')} $x {quote.word('b')}"
     assert quote.shape(one) != quote.shape(other)
 
@@ -115,7 +115,14 @@ TELLING = [
 
 def test_data_of_one_shape_gives_the_same_findings(tmp_path: Path) -> None:
     """All texts that the shape cannot tell apart, in one script: as clean as any one of them."""
-    frames = ["f {}", "g={}", "f 'x' {} 5", "case ${{1:-}} in {}) f ;; *) ;; esac", "f {} <<'E'\nE", "printf '%s\\n' {}"]
+    frames = [
+        "f {}",
+        "g={}",
+        "f 'x' {} 5",
+        "case ${{1:-}} in {}) f ;; *) ;; esac",
+        "f {} <<'E'\nE",
+        "printf '%s\\n' {}",
+    ]
     makers = [quote.word, quote.string, lambda text: quote.message("{x} is {x}", {"x": text})]
     plain = {quote.shape(f(t)) for f in makers for t in ("plain", "plain text", "", "77", "x.y")}
     lines = [
@@ -126,7 +133,7 @@ def test_data_of_one_shape_gives_the_same_findings(tmp_path: Path) -> None:
         for made in map(maker, TELLING)
         if quote.shape(made) in plain
     ]
-    script = "#!/bin/sh\nf() {\n    printf '%s\\n' \"$@\"\n}\n" + "\n".join(lines) + "\nf \"$g\"\n"
+    script = "#!/bin/sh\nf() {\n    printf '%s\\n' \"$@\"\n}\n" + "\n".join(lines) + '\nf "$g"\n'
     assert len(lines) > 500
     assert _findings(quote.plain(script)) == []
 
@@ -198,7 +205,7 @@ def test_a_line_is_traced_to_its_snippet() -> None:
 
 # ShellCheck itself.
 
-ANY = Rendered("pve1", "#!/bin/sh\nprintf x\n", "shape", [(1, "script.sh")])
+ANY = Rendered("pve1", "#!/bin/sh\nprintf x\n", "shape", "", [(1, "script.sh")])
 
 
 def _stand_in(monkeypatch: pytest.MonkeyPatch, script: str) -> None:
@@ -238,5 +245,5 @@ def test_the_callers_own_options_of_shellcheck_do_not_count(monkeypatch: pytest.
 def test_two_checks_run_at_a_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     _stand_in(monkeypatch, f'cd {tmp_path}; : >$$; i=0; while [ "$(ls | wc -l)" -lt 2 ] && [ $i -lt 50 ]; do '
                            f'sleep 0.1; i=$((i+1)); done; echo \'{{"comments": []}}\'; [ $i -lt 50 ]')  # fmt: skip
-    assert lint.lint([ANY, ANY._replace(shape="other")]) == []
+    assert lint.lint([ANY, ANY._replace(own="other")]) == []
     assert len(list(tmp_path.iterdir())) == 2

@@ -61,7 +61,12 @@ def test_what_is_the_same_is_not_touched(dist: Path) -> None:
     before = {path: path.stat() for path in dist.rglob("*")}
     output.write(dist, [OLD[0], NEW[1]])
     after = {path: path.stat() for path in dist.rglob("*")}
-    assert {p.name for p in after if after[p].st_ino != before[p].st_ino} == {"two", "c.sh", "SHA256SUMS", "manifest.toml"}
+    assert {p.name for p in after if after[p].st_ino != before[p].st_ino} == {
+        "two",
+        "c.sh",
+        "SHA256SUMS",
+        "manifest.toml",
+    }
     assert {p.relative_to(dist).parts[0] for p in after if after[p].st_ino != before[p].st_ino} == {"two"}
 
 

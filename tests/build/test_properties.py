@@ -9,7 +9,6 @@ import os
 import random
 import subprocess
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +118,8 @@ def test_a_build_is_the_same_everywhere(tmp_path: Path) -> None:
         for path in desk.EXAMPLES:
             (place / f"{'x' * number}{path.name}").write_text(path.read_text("utf-8"), "utf-8")
         env = {
-            "PYTHONHASHSEED": str(17 * number), "LC_ALL": ("C", "C.UTF-8")[number], "TZ": ("UTC", "Asia/Kathmandu")[number],
+            "PYTHONHASHSEED": str(17 * number), "LC_ALL": ("C", "C.UTF-8")[number],
+            "TZ": ("UTC", "Asia/Kathmandu")[number],
             "XDG_CACHE_HOME": str(place / "cache"), "COLUMNS": str(40 + 100 * number), "SOURCE_DATE_EPOCH": str(number),
         }  # fmt: skip
         files = sorted(str(path) if number else path.name for path in place.glob("*.toml"))
@@ -155,7 +155,9 @@ def _hostile(value: Any, text: str, key: str = "") -> Any:
 def _plans(folder: Path) -> list[Script]:
     """Scripts with as many kinds of values as there are."""
     paths = [desk.ROOT / "examples" / "trio.toml"]
-    paths += [path for path in desk.FIXTURES if path.stem in ("bonds_and_vlans_etcnet", "keep_ifupdown2", "trust_by_keys")]
+    paths += [
+        path for path in desk.FIXTURES if path.stem in ("bonds_and_vlans_etcnet", "keep_ifupdown2", "trust_by_keys")
+    ]
     views = [desk.view(path) for path in paths]
     return [plan(view, target.load(view.description.cluster.target))[-1] for view in views]
 
@@ -167,10 +169,10 @@ def _own_part(renderer: Renderer, script: Script, text: str) -> str | None:
     """
     steps = [Step(step.name, step.snippet, _hostile(step.values, text)) for step in script.steps]
     try:
-        made = renderer.script(replace(script, steps=steps, values=_hostile(script.values, text)))
+        made = renderer.script(script._replace(steps=steps, values=_hostile(script.values, text)))
     except SnippetError:
         return None
-    names = [name for file in renderer._names[1:] for name in renderer._file(file).functions]
+    names = [name for file in renderer._names[1:] for name in renderer._same[file].functions]
     first = next(line for line, name in made.origins if name.startswith("runtime/"))
     own = "\n".join(made.text.split("\n")[: first - 1])
     steps_run = "".join(f"step_{step.name.replace('-', '_')}\n" for step in script.steps)
@@ -221,7 +223,7 @@ def test_any_text_at_all_is_refused_or_stays_a_text(
 def test_any_text_in_a_description_is_a_mistake_or_a_build(text: str, scratch: Path) -> None:
     """Never a traceback, and no control character in a script."""
     for key in ("name = ", "domain = ", "timezone = ", "target = "):
-        head, tail = desk.small().split(f'\n{key}' if key in desk.small() else '\nnic = ', 1)
+        head, tail = desk.small().split(f"\n{key}" if key in desk.small() else "\nnic = ", 1)
         path = scratch / "text.toml"
         path.write_text(f"{head}\n{key}{tomli_w.dumps({'x': text})[4:]}{tail.split(chr(10), 1)[1]}", "utf-8")
         loaded = description.load(path)

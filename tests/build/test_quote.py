@@ -60,7 +60,7 @@ def test_shell_text_stays_as_it_is() -> None:
     assert quote.word(Sh('"$x"')) == '"$x"'
 
 
-@pytest.mark.parametrize("value", [None, True, 1.5, {}, b"x", object()], ids=repr)
+@pytest.mark.parametrize("value", [None, True, 1.5, {}, b"x", str], ids=repr)
 def test_what_has_no_meaning_in_a_shell_is_refused(value: object) -> None:
     with pytest.raises(TypeError):
         quote.word(value)

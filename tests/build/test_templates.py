@@ -14,7 +14,7 @@ import desk
 import jinja2
 import pytest
 
-from pvegen import bytecode
+from pvegen.kept import Kept
 from pvegen.render import Rendered
 
 TEXT = desk.small()
@@ -145,12 +145,14 @@ def _for_all(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder.chmod(0o777)
 
 
-@pytest.mark.parametrize("spoil", [_missing, _a_file, _of_another, _a_link, _for_all], ids=lambda s: s.__name__.strip("_"))
+@pytest.mark.parametrize(
+    "spoil", [_missing, _a_file, _of_another, _a_link, _for_all], ids=lambda s: s.__name__.strip("_")
+)
 def test_without_a_folder_of_its_own_nothing_is_kept(
     tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, spoil: Callable[[Path, pytest.MonkeyPatch], None]
 ) -> None:
     spoil(folder, monkeypatch)
-    assert bytecode.cache() is None
+    assert Kept()._folder is None
     assert len(_render(tmp_path)) == 3
     assert not folder.is_dir() or list(folder.iterdir()) == []
 
@@ -169,15 +171,15 @@ def test_a_relative_cache_folder_does_not_count(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(os.path, "expanduser", lambda path: path.replace("~", str(tmp_path / "home")))
     for value in ("", "here", "./here"):
         monkeypatch.setenv("XDG_CACHE_HOME", value)
-        assert bytecode.cache() is not None
+        assert Kept()._folder is not None
     assert [path.name for path in tmp_path.iterdir()] == ["home"]
 
 
 def test_without_a_home_nothing_is_kept(tmp_path: Path) -> None:
     env = {"HOME": "", "XDG_CACHE_HOME": ""}
     code = (
-        "import os; os.path.expanduser = lambda path: path\nfrom pvegen import bytecode\n"
-        "print(bytecode.cache(), os.listdir())"
+        "import os; os.path.expanduser = lambda path: path\nfrom pvegen.kept import Kept\n"
+        "print(Kept()._folder, os.listdir())"
     )
     done = desk.python(code, env=env, cwd=tmp_path)
     assert done.stdout == "None []\n", done.stderr

@@ -48,8 +48,9 @@ def description(
     lines += [tables]
     for number, own in enumerate([""] * nodes if isinstance(nodes, int) else nodes, 1):
         lines += ["[[node]]", f'name = "pve{number}"']
-        lines += [] if re.search(r"^address =", own, re.M) else [f'address = "{address(number)}/24"']
-        lines += [] if re.search(r"^nic =", own, re.M) else ['nic = "eth0"']
+        table = own.partition("[[")[0]
+        lines += [] if re.search(r"^address =", table, re.M) else [f'address = "{address(number)}/24"']
+        lines += [] if re.search(r"^nic =", table, re.M) else ['nic = "eth0"']
         lines += [own]
     return "\n".join(line for line in lines if line) + "\n"
 
@@ -161,8 +162,8 @@ def in_quorum(box: Sandbox) -> bool:
 
 
 def login(box: Sandbox) -> tuple[str, str]:
-    """sshd's PermitRootLogin and PasswordAuthentication, as it says itself."""
-    text = box.run("sshd -T").check().stdout
+    """sshd's PermitRootLogin and PasswordAuthentication for root, as it says itself."""
+    text = box.run("sshd -T -C user=root,host=localhost,addr=127.0.0.1").check().stdout
     found = dict(line.split(" ", 1) for line in text.splitlines() if " " in line)
     return found["permitrootlogin"].replace("without-password", "prohibit-password"), found["passwordauthentication"]
 

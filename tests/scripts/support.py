@@ -42,7 +42,7 @@ PLACE = "/root/pve1.sh"
 LOG = "/var/log/pvegen"
 STATE = "/var/lib/pvegen"
 # What is no work of a script: kernel file systems, the stand-ins' own state, and what a daemon keeps for itself.
-NOT_OURS = ("/proc", "/sys", "/dev", "/run/standin", "/var/lib/standin", "/etc/pve", "/run/lock")
+NOT_OURS = ("/proc", "/sys", "/dev", "/run/standin", "/var/lib/standin", "/etc/pve", "/run/lock", "/run/pvegen")
 
 
 @functools.cache
@@ -104,14 +104,15 @@ class Run:
 
     @property
     def changes(self) -> int:
-        """The count of changes that an apply or a check says."""
-        found = re.search(r"^# (?:Done: )?(\d+) changes", self.stdout, re.MULTILINE)
+        """The count of changes that an apply or a check says; 0 where it says that there is nothing to do."""
+        found = re.search(r"^# (?:Done\. Changes|Changes that wait): (\d+)", self.stdout, re.MULTILINE)
+        assert found or self.status != 0 or "Nothing to do" in self.stdout, str(self)
         return int(found.group(1)) if found else 0
 
 
 def run(box: Sandbox, *arguments: str, path: str = PLACE, shell: str = "dash", tap: bool = True, **more: Any) -> Run:
     """Runs the script at PATH in BOX; MORE are options of Sandbox.run. The output is read as TAP unless told not to."""
-    done = box.run_file(path, *arguments, shell=shell, **{"timeout": 60, **more})
+    done = box.run_file(path, *arguments, shell=shell, **{"timeout": 90, **more})
     out = Run(done.status, done.stdout, done.stderr)
     if tap:
         try:

@@ -38,14 +38,14 @@ def test_calls_of_a_cluster_are_not_known(local: Sandbox, call: str) -> None:
 def test_verify_is_content_and_the_web_interface_answers(local: Sandbox) -> None:
     seen = support.verify(local).expect(0)
     assert seen.tap.find("the API answers on https://10.0.0.251:8006").ok
-    done = local.run("curl -sk https://10.0.0.251:8006/api2/json/version -o /dev/null -w '%{http_code}' || echo none")
-    assert done.stdout in ("200", "401", "none")  # none: there is no curl here
+    words = "printf 'GET /api2/json/version HTTP/1.0\\r\\n\\r\\n' | openssl s_client -quiet -connect 10.0.0.251:8006"
+    assert local.run(words).stdout.startswith("HTTP/1.")
 
 
 def test_nothing_of_ssh_and_of_the_cluster_is_touched(local: Sandbox) -> None:
     ours = [p for p in local.changes() if p.startswith(("/etc/openssh", "/root/.ssh", "/etc/ssh", "/var/lib/corosync"))]
     assert ours == []
-    assert local.calls("pvecm") in ([], [["pvecm", "updatecerts", "--silent"]])
+    assert {words[1] for words in local.calls("pvecm")} <= {"updatecerts"}
     assert not local.exists("/etc/pve/corosync.conf")
     assert [words for words in support.unit_calls(local) if "sshd" in str(words)] == []
 

@@ -14,16 +14,17 @@ pytestmark = pytest.mark.sandbox
 HELD = ["pve-cluster", "pveproxy"]
 
 
-def refused(box: Sandbox, *reasons: str, script: str = PLACE, **more: object) -> Run:
+def refused(box: Sandbox, *reasons: str, script: str = PLACE, noisy: bool = False, **more: object) -> Run:
     """Runs check and apply; both have to refuse for just these reasons (parts of descriptions) and touch nothing.
 
-    Gives the run of apply.
+    noisy: the programs that look may complain beside that. Gives the run of apply.
     """
     before = support.picture(box)
     box.forget_calls()
     for call in ("check", "apply"):
-        run = support.run(box, call, path=script, **more).expect(78)
-        assert run.tap.bail is not None
+        run = support.run(box, call, path=script, **more)
+        assert run.status == 78 and run.tap.bail is not None, run
+        assert noisy or run.stderr == "", run
         assert support.untouched(before, support.picture(box)) == []
         assert support.unit_calls(box) == []
         if call == "check" or run.failures:
@@ -140,7 +141,7 @@ def test_a_second_network_manager(make: Make, system: str, unit: str) -> None:
     box = make(support.TEXTS[system], held=HELD)
     add_unit(box, unit)
     run = refused(box, f"{unit} is active and manages the network too")
-    assert f"systemctl disable --now {unit}" in advice(run, unit)
+    assert f"systemctl disable {unit}" in advice(run, f"{unit} is active")
     box.run(["systemctl", "stop", unit]).check()
     support.check(box).expect(2)
 
@@ -215,7 +216,7 @@ def test_a_copy_that_was_cut_short(make: Make, shell: str) -> None:
         f"""
         for copy in /root/cut/*.sh; do
             said=$({words} "$copy" apply 2>/dev/null </dev/null)
-            case $said in *': created'* | *'Done: '*) printf '%s\\n' "$copy" ;; esac
+            case $said in *': created'* | *'Done. '*) printf '%s\\n' "$copy" ;; esac
         done
         """,
         timeout=120,
@@ -306,7 +307,7 @@ def test_apply_with_nobody_listening(make: Make, shell: str) -> None:
     done = box.run(f"{' '.join(SHELLS[shell])} {PLACE} apply <&- >&- 2>&-", timeout=120)
     assert done.status == 0, box.read(f"{support.LOG}/alone.log")
     support.check(box).expect(0)
-    assert "# Done: " in box.read(f"{support.LOG}/alone.log")
+    assert "# Done. " in box.read(f"{support.LOG}/alone.log")
 
 
 @pytest.mark.parametrize("shell", SHELLS)
@@ -403,7 +404,7 @@ def test_what_is_written_does_not_depend_on_the_umask(make: Make, system: str, u
 @pytest.mark.parametrize("shell", SHELLS)
 def test_while_another_run_holds_the_lock(make: Make, shell: str) -> None:
     box = make(held=HELD)
-    box.run("flock /run/lock/pvegen.lock sh -c 'echo >/run/held; exec sleep 60' >/dev/null 2>&1 &").check()
+    box.run("mkdir -p /run/pvegen; flock /run/pvegen/lock sh -c 'echo >/run/held; exec sleep 60' >/dev/null 2>&1 &").check()
     box.run("while [ ! -e /run/held ]; do sleep 0.01; done").check()
     before = support.picture(box)
     run = support.apply(box, shell=shell).expect(78)
@@ -412,13 +413,13 @@ def test_while_another_run_holds_the_lock(make: Make, shell: str) -> None:
     assert support.untouched(before, support.picture(box)) == []
 
 
-LOCK = "/run/lock/pvegen.d"
+LOCK = "/run/pvegen/d"
 
 
 def test_the_lock_where_there_is_no_flock(make: Make) -> None:
     box = make(support.ONE.format(target="alt-p8"), held=HELD)
     box.run("rm /usr/bin/flock").check()
-    box.run(f"mkdir {LOCK} && sleep 60 >/dev/null 2>&1 & echo $! >{LOCK}/pid").check()
+    box.run(f"mkdir -p {LOCK} && sleep 60 >/dev/null 2>&1 & echo $! >{LOCK}/pid").check()
     before = support.picture(box)
     run = support.apply(box).expect(78)
     assert run.tap.bail is not None and "another run" in run.tap.bail
@@ -432,7 +433,7 @@ def test_a_stale_lock_where_there_is_no_flock(make: Make, shell: str, stale: str
     box = make(support.ONE.format(target="alt-p8"), held=HELD)
     box.run("rm /usr/bin/flock").check()
     if stale != "none":
-        box.run(f"mkdir {LOCK}").check()
+        box.run(f"mkdir -p {LOCK}").check()
     if stale == "a dead run's":
         box.run(f"sh -c 'echo $$' >{LOCK}/pid").check()
     support.apply(box, "--only", "time", shell=shell).expect(0)
@@ -451,6 +452,8 @@ WRITTEN = [
 @pytest.mark.parametrize("path", WRITTEN)
 @pytest.mark.parametrize("what", ["link", "dangling link", "directory", "fifo"])
 def test_something_else_stands_where_a_file_is_to_be(make: Make, path: str, what: str) -> None:
+    if (what, path) in {("fifo", "/etc/openssh/sshd_config"), ("dangling link", "/etc/sysconfig/clock")}:
+        pytest.skip("sshd itself waits for the fifo; a clock file that is not there is not wanted")
     box = make(held=HELD)
     box.run(f"mkdir -p {path.rpartition('/')[0]}; [ ! -e {path} ] || cp -a {path} /root/kept; rm -f {path}").check()
     box.run(
@@ -461,14 +464,15 @@ def test_something_else_stands_where_a_file_is_to_be(make: Make, path: str, what
             "fifo": f"mkfifo {path}",
         }[what]
     ).check()
-    refused(box, f"{path} is {'a symbolic link' if 'link' in what else 'not a plain file'}")
+    reason = f"{path} is {'a symbolic link' if 'link' in what else 'not a plain file'}"
+    refused(box, reason, *["root-login: "] if path.endswith("sshd_config") else [])  # two steps write to that
 
 
 @pytest.mark.parametrize("path", [f"{IFACES}/eth0/ipv4address", f"{IFACES}/eth0/ipv4route", f"{IFACES}/eth0/resolv.conf"])
 def test_a_directory_stands_where_a_file_is_to_go(make: Make, path: str) -> None:
     box = make(held=HELD)
     box.run(f"rm {path} && mkdir {path}").check()
-    refused(box, f"{path} is not a plain file")
+    refused(box, f"{path} is not a plain file", noisy=True)
 
 
 @pytest.mark.parametrize("path", [f"{IFACES}/vmbr0", "/var/lib/rrdcached/db"])
@@ -494,8 +498,9 @@ def test_a_read_only_root(make: Make, system: str) -> None:
     box = make(support.ONE.format(target=system))
     before = support.picture(box)
     box.run("mount -o remount,ro /").check()
-    run = support.apply(box).expect(78)
-    assert run.tap.bail is not None and "log" in run.tap.bail
+    run = support.apply(box)
+    assert run.status == 78 and run.tap.bail is not None and "log" in run.tap.bail
+    assert "Read-only file system" in run.stderr
     assert support.untouched(before, support.picture(box)) == []
     box.run("mount -o remount,rw /").check()
     support.apply(box).expect(0)
@@ -507,7 +512,8 @@ def test_a_read_only_etc(make: Make, system: str) -> None:
     box = make(support.ONE.format(target=system))
     box.run("mount --bind /etc /etc && mount -o remount,bind,ro /etc").check()
     before = box.tree("/etc")
-    run = support.apply(box).expect(1)
+    run = support.apply(box)
+    assert run.status == 1 and "Read-only file system" in run.stderr
     assert any(failure.startswith("cannot write /etc/") for failure in run.failures)
     assert run.tap.said("Mend the cause, then run again: sh /root/pve1.sh apply")
     assert support.untouched(before, box.tree("/etc")) == []
@@ -516,15 +522,17 @@ def test_a_read_only_etc(make: Make, system: str) -> None:
     support.check(box).expect(0)
 
 
-@pytest.mark.parametrize("free", [0, 4096, 8192, 16384, 32768, 65536, 131072])
+@pytest.mark.parametrize("free", [0, 4096, 8192, 16384, 32768, 65536, 131072, 262144])
 @pytest.mark.parametrize("system", support.TEXTS)
 def test_a_full_disk(make: Make, system: str, free: int) -> None:
     box = make(support.ONE.format(target=system))
     before = box.tree("/etc", skip=["/etc/pve"])
     box.fill_disk(free)
     run = support.apply(box)
-    assert run.status in (1, 78), run
-    assert run.tap.bail is not None
+    if run.status == 0:
+        support.check(box).expect(0)  # it was enough
+    else:
+        assert run.status in (1, 78) and run.tap.bail is not None, run
     after = box.tree("/etc", skip=["/etc/pve"])
     assert [path for path in after if path.endswith(".pvegen")] == []
     # Every file is whole: as it was, or as it is to be.

@@ -18,8 +18,8 @@ pytestmark = pytest.mark.sandbox
 
 WRONG_CALLS = [["aply"], ["check", "apply"], ["--only"], ["--only", "nosuch"], ["--from", "BRIDGE"], ["--force"], [""]]
 STEPS = {
-    "alt-p8": "host time bridge mirror names ssh trust rrdcached stub services create root-login manager",
-    "alt-p11": "host time bridge names ssh trust services create root-login manager",
+    "alt-p8": "host time bridge mirror names ssh trust rrdcached stub services root-login create manager",
+    "alt-p11": "host time bridge names ssh trust services root-login create manager",
 }
 Compare = Callable[[str, Run], None]
 
@@ -64,13 +64,13 @@ def test_life_of_a_node(make: Make, system: str, shell: str, same_in_all_shells:
     assert run.failures == []
     assert "quorate" in box.read("/etc/pve/.members")
     head, _, logged = box.read(f"{support.LOG}/mypve.log").lstrip().partition("\n")
-    assert head.endswith(" pve1 apply") and run.stdout.endswith(logged) and "# Done: " in logged
+    assert head.endswith(" pve1 apply") and run.stdout.endswith(logged) and "# Done. " in logged
 
     before = support.picture(box, skip=[support.LOG])
     box.forget_calls()
     run = support.apply(box, shell=shell).expect(0)
     same_in_all_shells("apply again", run)
-    assert "# Done: 0 changes." in run.stdout
+    assert run.changes == 0
     assert support.untouched(before, support.picture(box, skip=[support.LOG])) == []
     assert support.unit_calls(box) == []
 

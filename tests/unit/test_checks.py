@@ -150,3 +150,10 @@ def test_every_example_and_default_is_a_value_of_its_kind(table: str, name: str,
 
 def test_schema_has_every_key() -> None:
     assert set(schema()["properties"]) == set(Description.KEYS)
+
+
+def test_circle_through_a_name_that_stands_twice_ends(tmp_path: Path) -> None:
+    text = HEAD + node(1).replace('"eth0"', '"x"')
+    for parent in ("eth0", "vmbr0"):
+        text += f'[[node.vlan]]\nname = "x"\nparent = "{parent}"\nid = 10\n'
+    assert codes(tmp_path, text) == ["PVE322"]

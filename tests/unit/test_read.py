@@ -50,6 +50,9 @@ def written(folder: Path, data: bytes) -> Path:
         ("PVE009", b""),
         ("PVE009", b"\n\n"),
         ("PVE010", b"format = 1\n\0\0\0\0"),
+        ("PVE029", b"a." * 300_000 + b"a = 1"),
+        ("PVE029", b"a = " + b"[" * 100_000),
+        ("PVE030", b"a = " + b"1" * 100_000),
         ("PVE005", os.urandom(64) * 160_000),
     ],
 )
