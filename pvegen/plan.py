@@ -89,13 +89,13 @@ _TOOLS = [
 
 
 def _host(view: View, target: Target, node: NodeView) -> Step:
-    commands = _TOOLS + target.release["commands"]
     values = {
         "release_file": target.release["file"],
         "release_pattern": target.release["pattern"],
         "series": " ".join(target.pve["series"]),
         "packages": target.release["packages"],
-        "commands": commands,
+        "tools": _TOOLS,
+        "commands": target.release["commands"],
         "rivals": target.network["rivals"],
     }
     return Step("host", "host", values)

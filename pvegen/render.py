@@ -210,13 +210,12 @@ class Renderer:
     def _usage(self, script: Script, calls: list[str]) -> str:
         """The usage: calls and options that this script knows."""
         shown = ["check", "apply", "verify", *calls, "steps", "help"]
-        shown = [call for call in shown if call != "close"]
         name = f"{script.node}.sh"
         lines = []
         for call in shown:
             text = self.words(f"usage.{call}", minutes=script.values["open_minutes"])
             lines.append(f"  sh {name} {call:<7} {text}")
-        for option in ("only", "quiet", "overwrite"):
+        for option in ("only", "from", "quiet", "overwrite"):
             lines.append("  " + self.words(f"usage.option_{option}"))
         return "\n".join([self.words("usage.head"), *lines]) + "\n"
 

@@ -9,6 +9,7 @@
 #   sh pve.sh steps   list the steps
 #   sh pve.sh help    show this
 #   --only STEP   this step alone
+#   --from STEP   this step and those after it
 #   --quiet       say only what is not as described
 #   --overwrite   replace our files that were changed by hand
 #
@@ -37,7 +38,8 @@ step_host() {
     need_release /etc/altlinux-release 'ALT *'
     need_series '4'
     need_packages pve-manager pve-cluster openssh-server openssh-clients
-    need_commands awk cat chmod cmp cp date diff find grep id ln mkdir mv ping readlink rm sleep sync tail tr uname pvecm pveversion systemctl ip ssh sshd ssh-keygen getent openssl timeout
+    need_commands awk cat chmod cmp cp date diff find grep id ln mkdir mv ping readlink rm sleep sync tail tr uname \
+        pvecm pveversion systemctl ip ssh sshd ssh-keygen getent openssl timeout
     need_no_rival NetworkManager systemd-networkd networking
 }
 
@@ -300,6 +302,7 @@ Run as root on the node itself:
   sh pve.sh steps   list the steps
   sh pve.sh help    show this
   --only STEP   this step alone
+  --from STEP   this step and those after it
   --quiet       say only what is not as described
   --overwrite   replace our files that were changed by hand
 END
@@ -1007,7 +1010,8 @@ changed_by_hand() {
 # follow_hand PATH: what somebody wrote by hand is what is described by now.
 follow_hand() {
     # What a run that was killed had not put in its place yet.
-    [ ! -e "$state_dir/written$1.next" ] || rm -f "$state_dir/written$1.next"
+    [ ! -e "$state_dir/written$1.next" ] || mv -f "$state_dir/written$1.next" "$state_dir/written$1" ||
+        cannot_write "$state_dir"
     ! changed_by_hand "$1" || cp -p "$1" "$state_dir/written$1" || cannot_write "$state_dir"
 }
 
@@ -1596,8 +1600,14 @@ has_guests() {
 # answers ADDRESS: it answers a ping, or has told its hardware address just now (an
 # entry of before turns from STALE to REACHABLE or FAILED while it is asked).
 answers() {
-    ping -c 1 -W 1 "$1" >/dev/null 2>&1 && return 0
-    ping -c 8 -W 1 "$1" >/dev/null 2>&1 && return 0
+    ask_ping=ping
+    case $1 in
+        # Old systems have a command of its own for IPv6, new ones may not.
+        *:*) ! command -v ping6 >/dev/null 2>&1 || ask_ping=ping6 ;;
+        *) ;;
+    esac
+    "$ask_ping" -c 1 -W 1 "$1" >/dev/null 2>&1 && return 0
+    "$ask_ping" -c 8 -W 1 "$1" >/dev/null 2>&1 && return 0
     found=$(ip neigh show to "$1")
     case $found in
         *' REACHABLE' | *' PERMANENT' | *' REACHABLE '* | *' PERMANENT '*) return 0 ;;

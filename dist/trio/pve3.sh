@@ -10,6 +10,7 @@
 #   sh pve3.sh steps   list the steps
 #   sh pve3.sh help    show this
 #   --only STEP   this step alone
+#   --from STEP   this step and those after it
 #   --quiet       say only what is not as described
 #   --overwrite   replace our files that were changed by hand
 #
@@ -46,7 +47,8 @@ step_host() {
     need_release /etc/altlinux-release 'ALT *'
     need_series '8 9'
     need_packages pve-manager pve-cluster ifupdown2 openssh-server openssh-clients
-    need_commands awk cat chmod cmp cp date diff find grep id ln mkdir mv ping readlink rm sleep sync tail tr uname pvecm pveversion systemctl ip ifreload ssh sshd ssh-keygen getent openssl timeout
+    need_commands awk cat chmod cmp cp date diff find grep id ln mkdir mv ping readlink rm sleep sync tail tr uname \
+        pvecm pveversion systemctl ip ifreload ssh sshd ssh-keygen getent openssl timeout
     need_no_rival NetworkManager systemd-networkd network
 }
 
@@ -304,6 +306,7 @@ Run as root on the node itself:
   sh pve3.sh steps   list the steps
   sh pve3.sh help    show this
   --only STEP   this step alone
+  --from STEP   this step and those after it
   --quiet       say only what is not as described
   --overwrite   replace our files that were changed by hand
 END
@@ -1538,8 +1541,14 @@ has_guests() {
 # answers ADDRESS: it answers a ping, or has told its hardware address just now (an
 # entry of before turns from STALE to REACHABLE or FAILED while it is asked).
 answers() {
-    ping -c 1 -W 1 "$1" >/dev/null 2>&1 && return 0
-    ping -c 8 -W 1 "$1" >/dev/null 2>&1 && return 0
+    ask_ping=ping
+    case $1 in
+        # Old systems have a command of its own for IPv6, new ones may not.
+        *:*) ! command -v ping6 >/dev/null 2>&1 || ask_ping=ping6 ;;
+        *) ;;
+    esac
+    "$ask_ping" -c 1 -W 1 "$1" >/dev/null 2>&1 && return 0
+    "$ask_ping" -c 8 -W 1 "$1" >/dev/null 2>&1 && return 0
     found=$(ip neigh show to "$1")
     case $found in
         *' REACHABLE' | *' PERMANENT' | *' REACHABLE '* | *' PERMANENT '*) return 0 ;;
@@ -2287,12 +2296,18 @@ lock_join() {
     esac
 }
 
-# unlock_join: by hand of the member, for as long as this node is not in the cluster.
+# unlock_join: what lock_join made, now or in a run that was broken off, goes; by hand
+# of the member for as long as this node is not in the cluster.
 unlock_join() {
-    [ -n "$undo" ] || return 0
-    undo=''
-    rm -r /etc/pve/priv/pvegen-join 2>/dev/null ||
+    [ "$call $phase" = 'apply want' ] || return 0
+    join_holder=''
+    [ ! -r /etc/pve/priv/pvegen-join/node ] || read -r join_holder </etc/pve/priv/pvegen-join/node
+    if [ "$join_holder" = "$node" ]; then
+        rm -r /etc/pve/priv/pvegen-join
+    elif [ -n "$undo" ]; then
         ssh_to "$join_address" 'rm -r /etc/pve/priv/pvegen-join' 2>/dev/null
+    fi
+    undo=''
 }
 
 # ask_trust: root's public key goes to the member; its password is asked for by ssh

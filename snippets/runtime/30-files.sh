@@ -295,7 +295,8 @@ changed_by_hand() {
 # follow_hand PATH: what somebody wrote by hand is what is described by now.
 follow_hand() {
     # What a run that was killed had not put in its place yet.
-    [ ! -e "$state_dir/written$1.next" ] || rm -f "$state_dir/written$1.next"
+    [ ! -e "$state_dir/written$1.next" ] || mv -f "$state_dir/written$1.next" "$state_dir/written$1" ||
+        cannot_write "$state_dir"
     ! changed_by_hand "$1" || cp -p "$1" "$state_dir/written$1" || cannot_write "$state_dir"
 }
 

@@ -173,8 +173,14 @@ has_guests() {
 # answers ADDRESS: it answers a ping, or has told its hardware address just now (an
 # entry of before turns from STALE to REACHABLE or FAILED while it is asked).
 answers() {
-    ping -c 1 -W 1 "$1" >/dev/null 2>&1 && return 0
-    ping -c 8 -W 1 "$1" >/dev/null 2>&1 && return 0
+    ask_ping=ping
+    case $1 in
+        # Old systems have a command of its own for IPv6, new ones may not.
+        *:*) ! command -v ping6 >/dev/null 2>&1 || ask_ping=ping6 ;;
+        *) ;;
+    esac
+    "$ask_ping" -c 1 -W 1 "$1" >/dev/null 2>&1 && return 0
+    "$ask_ping" -c 8 -W 1 "$1" >/dev/null 2>&1 && return 0
     found=$(ip neigh show to "$1")
     case $found in
         *' REACHABLE' | *' PERMANENT' | *' REACHABLE '* | *' PERMANENT '*) return 0 ;;

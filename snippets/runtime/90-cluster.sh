@@ -248,12 +248,18 @@ lock_join() {
     esac
 }
 
-# unlock_join: by hand of the member, for as long as this node is not in the cluster.
+# unlock_join: what lock_join made, now or in a run that was broken off, goes; by hand
+# of the member for as long as this node is not in the cluster.
 unlock_join() {
-    [ -n "$undo" ] || return 0
-    undo=''
-    rm -r /etc/pve/priv/pvegen-join 2>/dev/null ||
+    [ "$call $phase" = 'apply want' ] || return 0
+    join_holder=''
+    [ ! -r /etc/pve/priv/pvegen-join/node ] || read -r join_holder </etc/pve/priv/pvegen-join/node
+    if [ "$join_holder" = "$node" ]; then
+        rm -r /etc/pve/priv/pvegen-join
+    elif [ -n "$undo" ]; then
         ssh_to "$join_address" 'rm -r /etc/pve/priv/pvegen-join' 2>/dev/null
+    fi
+    undo=''
 }
 
 # ask_trust: root's public key goes to the member; its password is asked for by ssh

@@ -14,6 +14,9 @@ step_bridge() {
     need_free {{ name }} {{ uppers | string }}
 {% endfor %}
     on_change network
+{% if "@dns@" in text %}
+    # @dns@ stands for the name servers that are there now.
+{% endif %}
     want_interfaces /etc/network/interfaces {{ names | string }} {{ kept | string }} {{ text | heredoc }}
 
     bring_up network_state {{ bridges | string }} ifreload -a

@@ -1,5 +1,8 @@
 step_mirror() {
     if package_older {{ package }} {{ before }}; then
+{% if "@dns@" in text %}
+        # @dns@ stands for the name servers that are there now.
+{% endif %}
         want_interfaces /etc/network/interfaces {{ names | string }} {{ kept | string }} {{ text | heredoc }}
     elif [ "$phase" = want ]; then
         same {{ m("mirror.not_needed", package=package) }}

@@ -9,6 +9,7 @@ import os
 import random
 import subprocess
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from test_quote import HOSTILE
 
 from pvegen import description, lint, target
 from pvegen.build import description_digest
+from pvegen.derive import View
 from pvegen.plan import Script, Step, plan
 from pvegen.render import Rendered, Renderer, SnippetError
 
@@ -49,13 +51,22 @@ def _english_module() -> None:
 
 
 def _build(data: Mapping[str, Any], scratch: Path) -> list[Rendered]:
-    return desk.rendered(desk.view_of(tomli_w.dumps(data), scratch))
+    return _rendered(desk.view_of(tomli_w.dumps(data), scratch))
+
+
+@cache
+def _renderer() -> Renderer:
+    return Renderer()
+
+
+def _rendered(view: View) -> list[Rendered]:
+    return [_renderer().script(one) for one in plan(view, target.load(view.description.cluster.target))]
 
 
 # Every description that passes.
 
 
-@_examples(25, 150)
+@_examples(25, 80)
 @given(data=descriptions())
 def test_every_script_parses_in_every_shell(
     data: dict[str, Any], scratch: Path, shells: dict[str, tuple[str, ...]]
@@ -72,13 +83,13 @@ def test_every_script_parses_in_every_shell(
             assert (done.returncode, said) == (0, []), name
 
 
-@_examples(3, 20)
+@_examples(3, 8)
 @given(data=descriptions())
 def test_every_script_is_clean_for_shellcheck(data: dict[str, Any], scratch: Path) -> None:
     assert [str(finding) for finding in lint.lint(_build(data, scratch))] == []
 
 
-@_examples(25, 150)
+@_examples(25, 80)
 @given(data=descriptions(), seed=st.integers(0, 10**9))
 def test_comments_and_the_order_of_keys_change_nothing(data: dict[str, Any], seed: int, scratch: Path) -> None:
     first = _build(data, scratch)
@@ -86,7 +97,7 @@ def test_comments_and_the_order_of_keys_change_nothing(data: dict[str, Any], see
     shuffled = tomli_w.dumps(_shuffled(data, random.Random(seed)))
     text = "# " + shuffled.replace("\n\n", "\n\n# a comment\n").replace("]\n", "] # another\n") + "\n# the end"
     view = desk.view_of("#\n" + text.removeprefix("# "), scratch)
-    assert desk.rendered(view) == first
+    assert _rendered(view) == first
     assert description_digest(view) == digest
 
 
@@ -98,7 +109,7 @@ def _shuffled(value: Any, chance: random.Random) -> Any:
     return [_shuffled(item, chance) for item in value] if isinstance(value, list) else value
 
 
-@_examples(25, 150)
+@_examples(25, 80)
 @given(data=descriptions())
 def test_what_is_shorter_of_a_name_is_nobody_elses(data: dict[str, Any], scratch: Path) -> None:
     """Every script names its own node, and the lines that a snippet made can be traced."""
@@ -152,7 +163,8 @@ def _hostile(value: Any, text: str, key: str = "") -> Any:
     return f"{text}\n" if value.endswith("\n") else text
 
 
-def _plans(folder: Path) -> list[Script]:
+@cache
+def _plans() -> list[Script]:
     """Scripts with as many kinds of values as there are."""
     paths = [desk.ROOT / "examples" / "trio.toml"]
     paths += [
@@ -182,12 +194,17 @@ def _own_part(renderer: Renderer, script: Script, text: str) -> str | None:
 
 
 def _assert_inert(script: str, text: str, words: tuple[str, ...], scratch: Path) -> None:
-    env = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
+    # In a UTF-8 locale ksh93u+m never ends reading a here-document in which a letter of two bytes
+    # lies across a multiple of 64 KiB of the script. Yash takes such letters in a UTF-8 locale only.
+    locale = "C" if "ksh93" in words[0] else "C.UTF-8"
+    env = {"PATH": "/usr/bin:/bin", "LC_ALL": locale}
     path = scratch / "own.sh"
-    path.write_text(script)
+    path.write_text(script, "utf-8")
     folder = scratch / "empty"
     folder.mkdir(exist_ok=True)
-    done = subprocess.run([*words, path], capture_output=True, text=True, cwd=folder, env=env, check=False, timeout=60)
+    done = subprocess.run(
+        [*words, path], capture_output=True, encoding="utf-8", cwd=folder, env=env, check=False, timeout=60
+    )
     assert done.stderr == "", (words, text)
     assert list(folder.iterdir()) == [], (words, text)
     pieces = [piece for piece in done.stdout.replace("\n", "\037").split("\037") if piece]
@@ -198,27 +215,28 @@ def _assert_inert(script: str, text: str, words: tuple[str, ...], scratch: Path)
 def test_no_shell_runs_a_text_that_came_past_the_checks(
     number: int, scratch: Path, shells: dict[str, tuple[str, ...]]
 ) -> None:
-    renderer, script = Renderer(), _plans(scratch)[number]
+    renderer, script = _renderer(), _plans()[number]
     names = list(shells)
     for index, text in enumerate(HOSTILE):
         own = _own_part(renderer, script, text)
         assert own is not None, text
-        for name in names if THOROUGH else [names[index % len(names)]]:
+        for turn in (0, 2, 4) if THOROUGH else (0,):
+            name = names[(index + turn) % len(names)]
             _assert_inert(own, text, shells[name], scratch)
 
 
-@_examples(30, 300)
+@_examples(30, 120)
 @given(text=st.text(min_size=1, max_size=40), number=st.integers(0, 3), name=st.integers(0, 6))
 def test_any_text_at_all_is_refused_or_stays_a_text(
     text: str, number: int, name: int, scratch: Path, shells: dict[str, tuple[str, ...]]
 ) -> None:
-    own = _own_part(Renderer(), _plans(scratch)[number], text)
+    own = _own_part(_renderer(), _plans()[number], text)
     assert (own is None) == (not text.isprintable())
     if own is not None:
         _assert_inert(own, text, list(shells.values())[name], scratch)
 
 
-@_examples(100, 1000)
+@_examples(100, 400)
 @given(text=st.text(max_size=60))
 def test_any_text_in_a_description_is_a_mistake_or_a_build(text: str, scratch: Path) -> None:
     """Never a traceback, and no control character in a script."""
@@ -228,5 +246,5 @@ def test_any_text_in_a_description_is_a_mistake_or_a_build(text: str, scratch: P
         path.write_text(f"{head}\n{key}{tomli_w.dumps({'x': text})[4:]}{tail.split(chr(10), 1)[1]}", "utf-8")
         loaded = description.load(path)
         if loaded.view is not None:
-            for script in desk.rendered(loaded.view):
+            for script in _rendered(loaded.view):
                 assert script.text.replace("\n", "").replace("\t", "").isprintable()

@@ -10,7 +10,7 @@ from .holder import Holder
 _START = """
 ip -batch - <<END || exit 1
 link set lo up
-link add sw0 type bridge forward_delay 0
+link add sw0 address 02:00:00:00:00:01 type bridge forward_delay 0
 link set sw0 up
 END
 # A name server that is not there is to be noticed at once, each time it is asked.

@@ -188,7 +188,7 @@ class _Reader:
         if self.at >= len(self.lines) or self.lines[self.at] != f"{blanks}---":
             return {}
         self.at += 1
-        key = ""
+        key, explicit = "", False
         while self.at < len(self.lines):
             line = self.lines[self.at]
             self.at += 1

@@ -90,12 +90,17 @@ def test_lines_before_our_block_leave_it_first(make: Make) -> None:
 # What stood there first -----------------------------------------------------------------------------------------
 
 
+_ABOUT = """
+import os, sys
+path = sys.argv[1]
+found = os.lstat(path)
+print(oct(found.st_mode), found.st_uid, found.st_gid, {name: os.getxattr(path, name) for name in os.listxattr(path)})
+"""
+
+
 def about(box: Sandbox, path: str) -> str:
     """Mode, owner and attributes of a file."""
-    return box.run(
-        ["python3", "-c", "import os, sys; s = os.lstat(sys.argv[1]); "
-         "print(oct(s.st_mode), s.st_uid, s.st_gid, {n: os.getxattr(sys.argv[1], n) for n in os.listxattr(sys.argv[1])})", path]
-    ).check().stdout  # fmt: skip
+    return box.run(["python3", "-c", _ABOUT, path]).check().stdout
 
 
 @pytest.mark.parametrize("path", ["/etc/hosts", "/etc/sysconfig/clock", "/etc/sysconfig/rrdcached"])
@@ -116,7 +121,12 @@ def test_mode_owner_and_attributes_stay(make: Make, path: str) -> None:
 
 def test_the_first_originals_are_kept_for_good(make: Make) -> None:
     box = make(ALONE["alt-p8"], held=HELD)
-    paths = ["/etc/hosts", "/etc/net/ifaces/eth0/options", "/etc/net/ifaces/eth0/ipv4address", "/etc/sysconfig/rrdcached"]
+    paths = [
+        "/etc/hosts",
+        "/etc/net/ifaces/eth0/options",
+        "/etc/net/ifaces/eth0/ipv4address",
+        "/etc/sysconfig/rrdcached",
+    ]
     before = {path: box.read(path) for path in paths}
     link = box.run(["readlink", "/etc/localtime"]).stdout
     text = support.changed(ALONE["alt-p8"], ("10.0.0.251", "10.0.0.250"))
@@ -138,7 +148,9 @@ def test_nothing_of_ours_lies_about_afterwards(make: Make) -> None:
     tree = support.picture(box)
     assert [path for path in tree if path.endswith((".pvegen", ".new", ".next"))] == []
     assert [path for path in tree if path.startswith(f"{support.STATE}/mypve/pending/")] == []
-    loose = [path for path, e in tree.items() if path.startswith(("/root", support.STATE, support.LOG)) and e.mode & 0o022]
+    loose = [
+        path for path, e in tree.items() if path.startswith(("/root", support.STATE, support.LOG)) and e.mode & 0o022
+    ]
     assert [path for path in loose if tree[path].kind != "link"] == []
 
 

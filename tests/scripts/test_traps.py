@@ -73,20 +73,29 @@ HOSTS: dict[str, tuple[str | None, str]] = {
     "alias of another host": (f"{LOOPBACK}10.0.0.9 store pve1 nas\n", f"{LOOPBACK}{BLOCK}10.0.0.9 store nas\n"),
     "tabs and a comment": (f"{LOOPBACK}10.0.0.9\t store\tpve2 # pve1\n", f"{LOOPBACK}{BLOCK}10.0.0.9 store\n"),
     "leading blanks": (f"{LOOPBACK}  10.0.0.9 pve2\n\t10.0.0.8 store\n", f"{LOOPBACK}{BLOCK}\t10.0.0.8 store\n"),
-    "comments": (f"# pve1 was 10.0.0.9\n\n{LOOPBACK}#10.0.0.9 pve1\n", f"# pve1 was 10.0.0.9\n\n{LOOPBACK}#10.0.0.9 pve1\n{BLOCK}"),
+    "comments": (
+        f"# pve1 was 10.0.0.9\n\n{LOOPBACK}#10.0.0.9 pve1\n",
+        f"# pve1 was 10.0.0.9\n\n{LOOPBACK}#10.0.0.9 pve1\n{BLOCK}",
+    ),
     "Windows line ends": (f"{LOOPBACK}10.0.0.8 store\n".replace("\n", "\r\n"), f"{LOOPBACK}{BLOCK}10.0.0.8 store\n"),
     "no line end": (LOOPBACK.rstrip(), LOOPBACK + BLOCK),
     "no line end behind another host": (f"{LOOPBACK}10.0.0.8 store", f"{LOOPBACK}{BLOCK}10.0.0.8 store\n"),
     "the wiki's lines, twice": (LOOPBACK + OURS * 2, LOOPBACK + BLOCK + OURS * 2),
-    "own address has another name": (f"{LOOPBACK}10.0.0.251 old.name old\n", f"{LOOPBACK}{BLOCK}10.0.0.251 old.name old\n"),
-    "a name that begins alike": (f"{LOOPBACK}10.0.0.8 pve11 pve1.example.org xpve1\n", f"{LOOPBACK}{BLOCK}10.0.0.8 pve11 pve1.example.org xpve1\n"),
+    "own address has another name": (
+        f"{LOOPBACK}10.0.0.251 old.name old\n",
+        f"{LOOPBACK}{BLOCK}10.0.0.251 old.name old\n",
+    ),
+    "a name that begins alike": (
+        f"{LOOPBACK}10.0.0.8 pve11 pve1.example.org xpve1\n",
+        f"{LOOPBACK}{BLOCK}10.0.0.8 pve11 pve1.example.org xpve1\n",
+    ),
     "block of ours with another address": (LOOPBACK + BLOCK.replace(".251", ".9"), LOOPBACK + BLOCK),
     "block of ours at the end": (f"{LOOPBACK}10.0.0.8 store\n{BLOCK}", f"{LOOPBACK}{BLOCK}10.0.0.8 store\n"),
     "block of another cluster": (
         f"{LOOPBACK}# BEGIN pvegen other\n10.0.1.1 one.example.org one\n# END pvegen other\n",
         f"{LOOPBACK}# BEGIN pvegen other\n{BLOCK}10.0.1.1 one.example.org one\n# END pvegen other\n",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", HOSTS)
@@ -175,7 +184,9 @@ def test_localtime(make: Make, system: str, made: str) -> None:
 def unit(box: Sandbox, name: str, *, start: bool = False, enable: bool = False, **keys: str) -> None:
     """A unit file like those of packages, with the keys given."""
     text = [f"[Unit]\nDescription={name}\n[Service]\nType=simple", *(f"{k}={v}" for k, v in keys.items())]
-    box.put(f"/usr/lib/systemd/system/{name}.service", "\n".join([*text, "[Install]", "WantedBy=multi-user.target", ""]))
+    box.put(
+        f"/usr/lib/systemd/system/{name}.service", "\n".join([*text, "[Install]", "WantedBy=multi-user.target", ""])
+    )
     if enable:
         box.run(["systemctl", "enable", name]).check()
     if start:
@@ -270,40 +281,81 @@ START: dict[str, tuple[str, dict[str, dict[str, str]]]] = {
     "N1 an empty vmbr0": (f"mkdir {IFACES}/vmbr0", {}),
     "N1 a vmbr0 of the installer that runs": (
         f"rm {IFACES}/eth0/ipv4* {IFACES}/eth0/resolv.conf",
-        {"vmbr0": {"options": ISO, "ipv4address": "10.0.0.251/24\n", "ipv4route": "default via 10.0.0.1\n", "resolv__conf": "nameserver 10.0.0.1\n"}},
+        {
+            "vmbr0": {
+                "options": ISO,
+                "ipv4address": "10.0.0.251/24\n",
+                "ipv4route": "default via 10.0.0.1\n",
+                "resolv__conf": "nameserver 10.0.0.1\n",
+            }
+        },
     ),
     "N1 a vmbr0 with its address in another format": (
         f"rm {IFACES}/eth0/ipv4*",
-        {"vmbr0": {"options": ISO, "ipv4address": "# mine\n10.0.0.251/24 brd 10.0.0.255 label vmbr0:1\n", "ipv4route": "add default via 10.0.0.1 dev vmbr0\n"}},
+        {
+            "vmbr0": {
+                "options": ISO,
+                "ipv4address": "# mine\n10.0.0.251/24 brd 10.0.0.255 label vmbr0:1\n",
+                "ipv4route": "add default via 10.0.0.1 dev vmbr0\n",
+            }
+        },
     ),
     "N1 a vmbr0 with another address": (
-        f"rm {IFACES}/eth0/ipv4*", {"vmbr0": {"options": ISO, "ipv4address": "10.0.0.77/24\n", "ipv4route": "default via 10.0.0.1\n"}},
+        f"rm {IFACES}/eth0/ipv4*",
+        {"vmbr0": {"options": ISO, "ipv4address": "10.0.0.77/24\n", "ipv4route": "default via 10.0.0.1\n"}},
     ),
     "N2 stray files of the port": (
-        "true", {"eth0": {"__hidden": "x\n", "ethtool": "-K AUTO tso off\n", "ifup-post": "#!/bin/sh\n:\n", "fw/options": "x\n"}},
+        "true",
+        {
+            "eth0": {
+                "__hidden": "x\n",
+                "ethtool": "-K AUTO tso off\n",
+                "ifup-post": "#!/bin/sh\n:\n",
+                "fw/options": "x\n",
+            }
+        },
     ),
     "N2 no directory of the port": (f"rm -r {IFACES}/eth0", {}),
     "N2 an empty directory of the port": (f"rm -r {IFACES}/eth0; mkdir {IFACES}/eth0", {}),
     "N4 dhcp on the port": (
-        f"rm {IFACES}/eth0/ipv4*", {"eth0": {"options": "BOOTPROTO=dhcp\nTYPE=eth\nONBOOT=yes\n"}},
+        f"rm {IFACES}/eth0/ipv4*",
+        {"eth0": {"options": "BOOTPROTO=dhcp\nTYPE=eth\nONBOOT=yes\n"}},
     ),
     "N5 a port that others manage": (
-        "true", {"eth0": {"options": "BOOTPROTO=static\nTYPE=eth\nNM_CONTROLLED=yes\nDISABLED=yes\nSYSTEMD_CONTROLLED=yes\n"}},
+        "true",
+        {"eth0": {"options": "BOOTPROTO=static\nTYPE=eth\nNM_CONTROLLED=yes\nDISABLED=yes\nSYSTEMD_CONTROLLED=yes\n"}},
     ),
     "N6 the wiki, stopped after mv": (f"mkdir {IFACES}/vmbr0; mv {IFACES}/eth0/* {IFACES}/vmbr0/", {}),
     "N9 no brctl file": (
-        f"rm {IFACES}/eth0/ipv4*", {"vmbr0": {"options": BRIDGE_OPTIONS, "ipv4address": "10.0.0.251/24 brd +\n", "ipv4route": "default via 10.0.0.1\n"}},
+        f"rm {IFACES}/eth0/ipv4*",
+        {
+            "vmbr0": {
+                "options": BRIDGE_OPTIONS,
+                "ipv4address": "10.0.0.251/24 brd +\n",
+                "ipv4route": "default via 10.0.0.1\n",
+            }
+        },
     ),
     "N9 tabs in the brctl file": (
-        f"rm {IFACES}/eth0/ipv4*", {"vmbr0": {"options": BRIDGE_OPTIONS, "brctl": "stp\tAUTO\toff\nsetfd\tAUTO\t0\n", "ipv4address": "10.0.0.251/24\n", "ipv4route": "default via 10.0.0.1\n"}},
+        f"rm {IFACES}/eth0/ipv4*",
+        {
+            "vmbr0": {
+                "options": BRIDGE_OPTIONS,
+                "brctl": "stp\tAUTO\toff\nsetfd\tAUTO\t0\n",
+                "ipv4address": "10.0.0.251/24\n",
+                "ipv4route": "default via 10.0.0.1\n",
+            }
+        },
     ),
     "the address in both": (
-        "true", {"vmbr0": {"options": BRIDGE_OPTIONS, "ipv4address": "10.0.0.251/24\n", "ipv4route": "default via 10.0.0.1\n"}},
+        "true",
+        {"vmbr0": {"options": BRIDGE_OPTIONS, "ipv4address": "10.0.0.251/24\n", "ipv4route": "default via 10.0.0.1\n"}},
     ),
     "a bridge with another port named": (
-        f"rm {IFACES}/eth0/ipv4*", {"vmbr0": {"options": BRIDGE_OPTIONS.replace("eth0", "eth7"), "ipv4address": "10.0.0.251/24\n"}},
+        f"rm {IFACES}/eth0/ipv4*",
+        {"vmbr0": {"options": BRIDGE_OPTIONS.replace("eth0", "eth7"), "ipv4address": "10.0.0.251/24\n"}},
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("up", [False, True], ids=["now", "booted"])
@@ -337,7 +389,11 @@ def test_the_wiki_done_twice_and_brought_up(make: Make) -> None:
 
 def test_a_nic_whose_name_says_no_type(make: Make) -> None:
     """N7: etcnet guesses TYPE from eth0 and bond0, not from enp1s0."""
-    box = make(support.changed(ALONE["alt-p8"], ('nic = "eth0"', 'nic = "enp1s0"')), nics={"enp1s0": ["10.0.0.251/24"]}, held=HELD)
+    box = make(
+        support.changed(ALONE["alt-p8"], ('nic = "eth0"', 'nic = "enp1s0"')),
+        nics={"enp1s0": ["10.0.0.251/24"]},
+        held=HELD,
+    )
     applied(box, "bridge")
     bridge_is_right(box, "enp1s0")
 
@@ -346,7 +402,9 @@ def test_a_route_of_another_nic_is_shown(make: Make) -> None:
     """Two default routes: the second is none of ours to remove."""
     box = make(ALONE["alt-p8"], nics={"eth0": ["10.0.0.251/24"], "eth1": ["10.0.9.5/24"]}, held=HELD)
     etcnet(box, "eth1", ipv4route="default via 10.0.9.1 metric 5\n")
-    text = support.changed(ALONE["alt-p8"], ('timezone =', 'timezone ='), ("[network]", "[limits]\nnetwork = 2\n[network]"))
+    text = support.changed(
+        ALONE["alt-p8"], ("timezone =", "timezone ="), ("[network]", "[limits]\nnetwork = 2\n[network]")
+    )
     box.put(support.PLACE, support.build(text)["pve1"])
     run = support.apply(box, "--only", "bridge")
     assert run.status == 1 and run.failures == ["the default route is via 10.0.0.1 on vmbr0"], run
@@ -412,7 +470,11 @@ def test_no_mirror_where_nobody_reads_it(make: Make) -> None:
 INTERFACES = "/etc/network/interfaces"
 DNS = "\tdns-nameservers 10.0.0.1\n\tdns-search localdomain\n"
 P11 = MIRROR.replace("# END", f"{DNS}# END")
-OLD = f"iface eth0 inet manual\n\nauto vmbr0\niface vmbr0 inet static\n\taddress 10.0.0.250/24\n\tgateway 10.0.0.1\n\tbridge-ports eth0\n\tbridge-stp off\n\tbridge-fd 0\n{DNS}"  # noqa: E501
+TAB, END, BACKSLASH = "\t", "\n", "\\"
+OLD = (
+    "iface eth0 inet manual\n\nauto vmbr0\niface vmbr0 inet static\n\taddress 10.0.0.250/24\n\tgateway 10.0.0.1\n"
+    f"\tbridge-ports eth0\n\tbridge-stp off\n\tbridge-fd 0\n{DNS}"
+)
 SOURCE = "source /etc/network/interfaces.d/*\n"
 OTHER = "auto eth1\niface eth1 inet static\n\t# kept as it is\n\taddress 10.0.9.5/24\n"
 
@@ -424,17 +486,32 @@ CASES: dict[str, tuple[str | None, str]] = {
     "no lo": (OLD, f"{LO}\n{P11}"),
     "other interfaces": (f"{LO}\n{OLD}\n{OTHER}\n{SOURCE}", f"{LO}\n{OTHER}\n{P11}\n{SOURCE}"),
     "comments": (f"# top\n{LO}\n# of vmbr0\n{OLD}\n# end\n", f"# top\n{LO}\n# of vmbr0\n# end\n\n{P11}"),
-    "several names in one line": (f"auto lo eth0 vmbr0 eth1\niface lo inet loopback\n{OLD.replace('auto vmbr0', '')}\niface eth1 inet manual\n", f"auto lo eth1\niface lo inet loopback\niface eth1 inet manual\n\n{P11}"),
+    "several names in one line": (
+        f"auto lo eth0 vmbr0 eth1\niface lo inet loopback\n{OLD.replace('auto vmbr0', '')}\niface eth1 inet manual\n",
+        f"auto lo eth1\niface lo inet loopback\niface eth1 inet manual\n\n{P11}",
+    ),
     "allow-hotplug": (f"{LO}\nallow-hotplug eth0\nallow-auto vmbr0\n{OLD}", f"{LO}\n{P11}"),
-    "a second family": (f"{LO}\n{OLD}\niface vmbr0 inet6 static\n\taddress fd00::9/64\n", f"{LO}\niface vmbr0 inet6 static\n\taddress fd00::9/64\n\n{P11}"),
-    "a line that goes on": (f"{LO}\n{OLD.replace('address 10.0.0.250/24', 'address' + chr(92) + chr(10) + '10.0.0.250/24')}\n{OTHER}", f"{LO}\n{OTHER}\n{P11}"),
-    "a mapping": (f"{LO}\n{OLD}\nmapping eth9\n\tscript /bin/true\n\tmap home\n", f"{LO}\nmapping eth9\n\tscript /bin/true\n\tmap home\n\n{P11}"),
+    "a second family": (
+        f"{LO}\n{OLD}\niface vmbr0 inet6 static\n\taddress fd00::9/64\n",
+        f"{LO}\niface vmbr0 inet6 static\n\taddress fd00::9/64\n\n{P11}",
+    ),
+    "a line that goes on": (
+        f"{LO}\n{OLD.replace('address 10', f'address{BACKSLASH}{END}10')}\n{OTHER}",
+        f"{LO}\n{OTHER}\n{P11}",
+    ),
+    "a mapping": (
+        f"{LO}\n{OLD}\nmapping eth9\n\tscript /bin/true\n\tmap home\n",
+        f"{LO}\nmapping eth9\n\tscript /bin/true\n\tmap home\n\n{P11}",
+    ),
     "no line end": (f"{LO}\n{OLD}".rstrip("\n"), f"{LO}\n{P11}"),
     "a block of ours that was edited": (f"{LO}\n{P11.replace('.251', '.250')}\n{SOURCE}", f"{LO}\n{P11}\n{SOURCE}"),
-    "comments inside": (f"{LO}\n{OLD.replace(chr(9) + 'address', '# in it' + chr(10) + chr(9) + '# of it' + chr(10) + chr(9) + 'address')}", f"{LO}\n# in it\n\n{P11}"),
+    "comments inside": (
+        f"{LO}\n{OLD.replace(TAB + 'address', f'# in it{END}{TAB}# of it{END}{TAB}address')}",
+        f"{LO}\n# in it\n\n{P11}",
+    ),
     "a second stanza, as the wiki's printf adds": (f"{LO}\n{OLD}{WIKI_STANZA}", f"{LO}\n{P11}"),
     "underscores and netmask": (f"{LO}{WIKI_STANZA}", f"{LO}\n{MIRROR}"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -603,7 +680,8 @@ def test_the_stub_is_removed(make: Make) -> None:
 
 
 @pytest.mark.parametrize(
-    "added", ["# mine\n", "nodelist {\n  node {\n    ring0_addr: 10.0.0.251\n  }\n}\n", "totem {\n  cluster_name: x\n}\n"]
+    "added",
+    ["# mine\n", "nodelist {\n  node {\n    ring0_addr: 10.0.0.251\n  }\n}\n", "totem {\n  cluster_name: x\n}\n"],
 )
 def test_a_stub_that_somebody_changed_stays(make: Make, added: str) -> None:
     box = make(ALONE["alt-p8"], held=HELD)
@@ -671,7 +749,10 @@ def test_kinds_of_units(make: Make) -> None:
     box.run(f"systemctl mask cgmanager 2>&1; rm {folder}/lxcfs.service {folder}/ksmtuned.service").check()
     box.put(f"{folder}/lxcfs.service", "[Unit]\nConditionPathExists=/nowhere\n[Install]\nWantedBy=multi-user.target\n")
     box.put(f"{folder}/ksmtuned.service", "[Unit]\nDescription=static\n")
-    box.put(f"{folder}/rpcbind.service", "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=true\n[Install]\nWantedBy=multi-user.target\n")
+    box.put(
+        f"{folder}/rpcbind.service",
+        "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=true\n[Install]\nWantedBy=multi-user.target\n",
+    )
     box.put(f"{folder}/crond.service", "[Service]\nExecStart=sleep 2\n[Install]\nWantedBy=multi-user.target\n")
     box.run("systemctl stop crond syslogd; rm -f /etc/rc.d/rc*.d/S50syslogd").check()
     run = support.apply(box, "--only", "services").expect(0)

@@ -106,7 +106,9 @@ def test_the_same_is_running(nodes: Nodes) -> None:
         if nodes.wiki_running.get(name) != nodes.ours_running.get(name)
     }
     listed = [entry["name"] for entry in WANTED["running"]]
-    assert [f"{n}: {nodes.wiki_running.get(n)!r} {nodes.ours_running.get(n)!r}" for n in names if not excused(n, listed)] == []
+    assert [
+        f"{n}: {nodes.wiki_running.get(n)!r} {nodes.ours_running.get(n)!r}" for n in names if not excused(n, listed)
+    ] == []
     assert [pattern for pattern in listed if not any(fnmatch.fnmatchcase(name, pattern) for name in names)] == []
 
 
