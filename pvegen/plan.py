@@ -84,7 +84,7 @@ def _script(view: View, target: Target, node: NodeView) -> Script:
 # What the runtime itself calls, beside what the target's steps do.
 _TOOLS = [
     "awk", "cat", "chmod", "cmp", "cp", "date", "diff", "find", "grep", "id", "ln", "mkdir", "mv", "ping", "readlink",
-    "rm", "sleep", "sync", "tail", "tr", "uname",
+    "rm", "sed", "sleep", "sync", "tail", "tr", "uname",
 ]  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sandbox import Sandbox, Switch
 
 from . import support
@@ -22,6 +23,11 @@ ANSWERS = {"(yes/no": "yes", "assword": PASSWORD}
 """To what ssh asks: whether the host key is right, and the password."""
 LIMITS = {"unit": 10, "network": 8, "quorum": 15, "join": 60, "api": 15}
 TARGETS = ("alt-p8", "alt-p11")
+
+
+def grouped(name: str) -> list[Any]:
+    """The targets as parameters of a fixture that is dear to make: with --dist loadgroup one worker makes it."""
+    return [pytest.param(target, marks=pytest.mark.xdist_group(f"{name}-{target}")) for target in TARGETS]
 
 
 def address(number: int) -> str:

@@ -8,14 +8,15 @@ from collections.abc import Iterator
 import pytest
 
 from . import support
-from .nodes import ANSWERS, TARGETS, Nodes, description, in_quorum, members, trash
+from .nodes import ANSWERS, TARGETS, Nodes, description, grouped, in_quorum, members, trash
+from .test_join import adds
 
 pytestmark = pytest.mark.sandbox
 
 THREE = ["", "", 'joins = "pve2"']
 
 
-@pytest.fixture(scope="module", params=TARGETS)
+@pytest.fixture(scope="module", params=grouped("formed"))
 def formed(request: pytest.FixtureRequest) -> Iterator[Nodes]:
     """Three nodes in a cluster by password, the third through the second; what admit opened is closed."""
     with Nodes(description(request.param, THREE)) as nodes:
@@ -41,8 +42,7 @@ def test_verify_is_content_everywhere(formed: Nodes) -> None:
 
 
 def test_the_join_through_another_member_asked_that_member(formed: Nodes) -> None:
-    adds = [words for words in formed["pve3"].calls("pvecm") if words[1] == "add"]
-    assert [words[2] for words in adds] == ["10.0.0.252"]
+    assert [words[2] for words in adds(formed["pve3"])] == ["10.0.0.252"]
 
 
 def test_a_second_apply_changes_and_restarts_nothing(formed: Nodes) -> None:

@@ -6,6 +6,7 @@ strace makes the script die before its N-th command, or a single file fail. Comm
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import re
@@ -25,7 +26,17 @@ pytestmark = pytest.mark.sandbox
 EVERY = os.environ.get("PVEGEN_EVERY") == "1"
 # Logs, databases and keys are never alike.
 # ifupdown2 and resolvconf leave files of their own empty on a full disk.
-UNLIKE = ("/etc/iproute2", "/var/tmp", "/etc/resolv.conf", support.LOG, "/var/lib/pve-cluster", "/run", "/root/.ssh", "/etc/corosync/authkey", "/var/lock")
+UNLIKE = (
+    "/etc/iproute2",
+    "/var/tmp",
+    "/etc/resolv.conf",
+    support.LOG,
+    "/var/lib/pve-cluster",
+    "/run",
+    "/root/.ssh",
+    "/etc/corosync/authkey",
+    "/var/lock",
+)
 LIMITS = "[limits]\nunit = 10\nnetwork = 8\napi = 15\n"
 # Files of an administrator's in what the script writes to: they are there at the end too.
 ADMINS = {
@@ -94,7 +105,11 @@ def test_killed_before_any_command_the_next_run_finishes_the_work(target: str, c
             second = support.apply(box)
             assert second.status == 0, f"after dying at {call} {n}\n{second}"
             changes = diff_trees(wanted, end_state(box))
-            assert changes == [], (call, n, [(str(c), c.before and c.before.text, c.after and c.after.text) for c in changes])
+            assert changes == [], (
+                call,
+                n,
+                [(str(c), c.before and c.before.text, c.after and c.after.text) for c in changes],
+            )
             assert trash(box) == [], (call, n)
 
 
@@ -207,10 +222,8 @@ def begin(nodes: Nodes, name: str) -> threading.Thread:
 
 
 def swallow(nodes: Nodes, name: str) -> None:
-    try:
+    with contextlib.suppress(OSError, AssertionError):  # the node goes away under it
         nodes.apply(name, tap=False)
-    except (OSError, AssertionError):
-        pass  # the node went away under it
 
 
 @pytest.mark.parametrize("target", TARGETS)

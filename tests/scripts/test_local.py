@@ -8,12 +8,12 @@ import pytest
 from sandbox import Sandbox
 
 from . import support
-from .nodes import TARGETS, address, root_key, trash
+from .nodes import address, grouped, root_key, trash
 
 pytestmark = pytest.mark.sandbox
 
 
-@pytest.fixture(scope="module", params=TARGETS)
+@pytest.fixture(scope="module", params=grouped("local"))
 def local(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
     """The node after its first apply."""
     text = support.ONE.format(target=request.param)
