@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from sandbox import Sandbox
+from sandbox import SHELLS, Sandbox
 
 from . import support
 from .nodes import TARGETS, Nodes, description, grouped, login, trash
@@ -120,9 +120,8 @@ def test_the_next_boot_closes_it(box: Sandbox) -> None:
     call(box, "admit").expect(0)
     box.power_off()
     box.boot()
-    closer = (
-        next(line for line in box.read(UNIT).splitlines() if line.startswith("ExecStart=")) if box.exists(UNIT) else ""
-    )
+    unit = box.read(UNIT).splitlines() if box.exists(UNIT) else []
+    closer = next((line for line in unit if line.startswith("ExecStart=")), "")
     if closer:  # the boot of the sandbox starts only the units that the system came with
         box.run("systemctl stop sshd").check()
         box.forget_calls()
@@ -198,6 +197,22 @@ def test_the_medium_with_the_script_may_be_taken_away(box: Sandbox) -> None:
     assert login(box) == OPEN
     wait(box, f"[ ! -e {ADMITTED} ]")
     box.remove("/usr/sbin/sleep")
+    assert login(box) == CLOSED
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_it_opens_and_closes_by_time_in_every_shell(box: Sandbox, shell: str) -> None:
+    """And what waits for the time holds neither the lock nor the terminal."""
+    words = [*SHELLS[shell], "/root/pve1.sh"]
+    quick(box, 1.5)
+    box.run([*words, "admit"], timeout=20).check()
+    assert login(box) == OPEN
+    assert box.run("flock -n /run/pvegen/lock true").status == 0
+    wait(box, f"[ ! -e {UNIT} ]")
+    assert login(box) == CLOSED
+    box.remove("/usr/sbin/sleep")
+    box.run([*words, "admit"], timeout=20).check()
+    box.run([*words, "close"], timeout=20).check()
     assert login(box) == CLOSED
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from . import support
 from .nodes import ANSWERS, TARGETS, Nodes, description, grouped, in_quorum, members, trash
-from .test_join import adds
+from .test_join import adds, wait
 
 pytestmark = pytest.mark.sandbox
 
@@ -104,12 +104,8 @@ def test_all_come_back_from_a_power_cut_of_all(formed: Nodes) -> None:
 
 def wait_for_members(nodes: Nodes, name: str, wanted: dict[str, bool]) -> None:
     """Until the node is quorate and sees just these; the cluster takes a moment to notice."""
-    script = f"""
-    i=0
-    until grep -q '"quorate": 1' /etc/pve/.members && [ "$(grep -c '"online": 1' /etc/pve/.members)" -eq {sum(wanted.values())} ]; do
-        i=$((i + 1)); [ "$i" -lt 200 ] || exit 1; sleep 0.05
-    done"""
-    nodes[name].run(script).check()
+    seen = f'[ "$(grep -c \'"online": 1\' /etc/pve/.members)" -eq {sum(wanted.values())} ]'
+    wait(nodes[name], f"grep -q '\"quorate\": 1' /etc/pve/.members && {seen}")
     assert members(nodes[name]) == wanted
 
 

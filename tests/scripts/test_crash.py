@@ -7,6 +7,7 @@ strace makes the script die before its N-th command, or a single file fail. Comm
 from __future__ import annotations
 
 import contextlib
+import contextlib
 import functools
 import os
 import re
@@ -105,11 +106,7 @@ def test_killed_before_any_command_the_next_run_finishes_the_work(target: str, c
             second = support.apply(box)
             assert second.status == 0, f"after dying at {call} {n}\n{second}"
             changes = diff_trees(wanted, end_state(box))
-            assert changes == [], (
-                call,
-                n,
-                [(str(c), c.before and c.before.text, c.after and c.after.text) for c in changes],
-            )
+            assert changes == [], f"after dying at {call} {n}: {[(str(c), c.before, c.after) for c in changes]}"
             assert trash(box) == [], (call, n)
 
 

@@ -269,6 +269,19 @@ def test_a_key_at_the_end_of_a_line_without_end_is_not_glued_to(still_a_pair: No
     assert lines == ["ssh-rsa AAAA an-admin", nodes["pve2"].read("/root/.ssh/id_rsa.pub").strip()]
 
 
+@pytest.mark.parametrize("pair", grouped("pair")[1:], indirect=True)
+@pytest.mark.parametrize("shell", ["bash-posix", "busybox", "mksh", "yash", "ksh93"])
+def test_in_every_shell_a_join_that_fails_lets_the_lock_go(still_a_pair: Nodes, shell: str) -> None:
+    nodes = still_a_pair
+    nodes["pve1"].fail("pvecm-addnode")
+    nodes["pve2"].forget_calls()
+    stopped = nodes.apply("pve2", shell=shell)
+    nodes["pve1"].fail("pvecm-addnode", on=False)
+    assert stopped.status == 1 and "has not brought this node into the cluster" in bail(stopped), str(stopped)
+    assert len(adds(nodes["pve2"])) == 1
+    assert not nodes["pve1"].exists("/etc/pve/priv/pvegen-join")
+
+
 # Tests that end with the node joined, each with a pair of its own -----------------------------------------------------
 
 

@@ -193,7 +193,7 @@ def test_an_interface_of_somebody_elses_stays(target: str) -> None:
         assert addresses(box)[holder] == ["10.9.0.1/24"]
 
 
-# What this kernel has not: compared as text ----------------------------------------------------------------------------
+# What this kernel has not: compared as text ---------------------------------------------------------------------------
 
 BOND = """
 nic = "bond0"
@@ -256,7 +256,7 @@ def test_bond_vlan_and_vlan_aware_bridge_of_ifupdown2_as_a_file() -> None:
         assert "iface bond0.50 inet static\n\taddress 10.5.0.251/24\n\tvlan-raw-device bond0\n\tvlan-id 50\n" in made
 
 
-# A missing NIC, another bridge's NIC ------------------------------------------------------------------------------------
+# A missing NIC, another bridge's NIC ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("target", TARGETS)
