@@ -7,7 +7,6 @@ strace makes the script die before its N-th command, or a single file fail. Comm
 from __future__ import annotations
 
 import contextlib
-import contextlib
 import functools
 import os
 import re
