@@ -1876,7 +1876,9 @@ remember_root_login() {
 # is_admitted: admit has root's login open, and its time is not over.
 is_admitted() {
     [ -r "$state_dir/admitted" ] || return 1
-    read -r _ admitted_at <"$state_dir/admitted"
+    # "PROCESS.SECONDS", the seconds since 1970.
+    read -r admitted_at <"$state_dir/admitted"
+    admitted_at=${admitted_at##*.}
     [ "$(($(date +%s) - ${admitted_at:-0}))" -le "$((open_minutes * 60 + 60))" ]
 }
 
@@ -2006,7 +2008,7 @@ admit() {
     keep_first "$state_dir/close.sh"
     { cp "$script" "$state_dir/close.sh.new" && mv -f "$state_dir/close.sh.new" "$state_dir/close.sh"; } ||
         cannot_write "$state_dir"
-    opening="$$ $(date +%s)"
+    opening=$$.$(date +%s)
     admit_arm || stop 'the timer that closes it again could not be armed; nothing was opened'
     printf '%s\n' "$opening" >"$state_dir/admitted" || cannot_write "$state_dir"
     # For root alone; what a Match says goes over what stands before it.
@@ -2027,6 +2029,10 @@ close_admission() {
     begin_call close
     # A run that is under way may have read sshd's file already, to write it anew.
     take_lock wait
+    # The timer of an opening that was renewed meanwhile has nothing to close.
+    open_now=''
+    [ ! -r "$state_dir/admitted" ] || read -r open_now <"$state_dir/admitted"
+    if [ "${pvegen_opening:-$open_now}" != "$open_now" ]; then return 0; fi
     if [ -e "$state_dir/admitted" ]; then
         admit_write </dev/null
         rm -f "$state_dir/admitted"
@@ -2084,7 +2090,7 @@ END
     systemctl stop pvegen-close-later.timer >/dev/null 2>&1
     systemctl reset-failed pvegen-close-later.service >/dev/null 2>&1
     if systemd-run --unit=pvegen-close-later --on-active="${open_minutes}m" \
-        /bin/sh "$state_dir/close.sh" close >/dev/null 2>&1; then
+        --setenv="pvegen_opening=$opening" /bin/sh "$state_dir/close.sh" close >/dev/null 2>&1; then
         systemctl is-active pvegen-close-later.timer >/dev/null 2>&1
     else
         admit_sleep &
@@ -2092,16 +2098,15 @@ END
     fi
 }
 
-# admit_sleep: the timer where systemd makes none. What was opened once more in the
-# meantime has a timer of its own.
+# admit_sleep: the timer where systemd makes none.
 admit_sleep() {
     # The lock and the terminal are let go of.
     exec </dev/null >/dev/null 2>&1 8>&- 9>&-
     trap '' HUP
     sleep "$((open_minutes * 60))"
-    open_now=''
-    [ ! -r "$state_dir/admitted" ] || read -r open_now <"$state_dir/admitted"
-    [ "$open_now" != "$opening" ] || exec /bin/sh "$state_dir/close.sh" close
+    pvegen_opening=$opening
+    export pvegen_opening
+    exec /bin/sh "$state_dir/close.sh" close
 }
 
 # The cluster: what this node and its member know of it, and getting into it.

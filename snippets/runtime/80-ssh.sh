@@ -82,7 +82,9 @@ remember_root_login() {
 # is_admitted: admit has root's login open, and its time is not over.
 is_admitted() {
     [ -r "$state_dir/admitted" ] || return 1
-    read -r _ admitted_at <"$state_dir/admitted"
+    # "PROCESS.SECONDS", the seconds since 1970.
+    read -r admitted_at <"$state_dir/admitted"
+    admitted_at=${admitted_at##*.}
     [ "$(($(date +%s) - ${admitted_at:-0}))" -le "$((open_minutes * 60 + 60))" ]
 }
 

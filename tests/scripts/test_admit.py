@@ -157,15 +157,28 @@ def test_killed_at_any_command_it_is_closed_in_the_end(box: Sandbox, end: str) -
 
 def test_a_second_admit_only_opens_for_longer(box: Sandbox) -> None:
     """What it goes back to is what was there before the first; the first one's timer does not close the second."""
-    quick(box, 1)
+    quick(box, 3)
     call(box, "admit").expect(0)
     quick(box, 3600)
     call(box, "admit").expect(0)
-    box.run("/usr/bin/sleep 1.5")
+    box.run("/usr/bin/sleep 3.5")
     assert login(box) == OPEN
     box.remove("/usr/sbin/sleep")
     call(box, "close").expect(0)
     assert login(box) == CLOSED
+
+
+def test_a_timer_that_waits_for_the_second_admit_does_not_close_it(box: Sandbox) -> None:
+    """The first one's time is over just while the second is at work and holds the lock."""
+    quick(box, 3600)
+    call(box, "admit").expect(0)
+    first = box.read(ADMITTED).strip()
+    call(box, "admit").expect(0)
+    assert box.read(ADMITTED).strip() != first
+    late = {"pvegen_opening": first}
+    support.run(box, "close", path="/var/lib/pvegen/mypve/close.sh", tap=False, env=late).expect(0)
+    assert login(box) == OPEN
+    box.remove("/usr/sbin/sleep")
 
 
 def test_close_while_closed_does_nothing(box: Sandbox) -> None:
@@ -203,14 +216,15 @@ def test_the_medium_with_the_script_may_be_taken_away(box: Sandbox) -> None:
 @pytest.mark.parametrize("shell", SHELLS)
 def test_it_opens_and_closes_by_time_in_every_shell(box: Sandbox, shell: str) -> None:
     """And what waits for the time holds neither the lock nor the terminal."""
-    words = [*SHELLS[shell], "/root/pve1.sh"]
-    quick(box, 1.5)
+    words = [*SHELLS[shell], "/root/quick.sh"]
+    text = box.read("/root/pve1.sh")
+    assert text.count('sleep "$((open_minutes * 60))"') == 1
+    box.put("/root/quick.sh", text.replace('sleep "$((open_minutes * 60))"', "sleep 2"))
     box.run([*words, "admit"], timeout=20).check()
     assert login(box) == OPEN
     assert box.run("flock -n /run/pvegen/lock true").status == 0
     wait(box, f"[ ! -e {UNIT} ]")
     assert login(box) == CLOSED
-    box.remove("/usr/sbin/sleep")
     box.run([*words, "admit"], timeout=20).check()
     box.run([*words, "close"], timeout=20).check()
     assert login(box) == CLOSED
@@ -325,7 +339,7 @@ def test_a_match_of_somebody_elses_that_keeps_root_out_is_told(box: Sandbox) -> 
 
 def test_open_beyond_its_time_is_a_fault_and_apply_closes_it(box: Sandbox) -> None:
     call(box, "admit").expect(0)
-    box.put(ADMITTED, "1 1000000000\n")
+    box.put(ADMITTED, "1.1000000000\n")
     assert support.verify(box).status == 1
     support.apply(box).expect(0)
     assert login(box) == CLOSED
