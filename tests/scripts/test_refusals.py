@@ -458,11 +458,18 @@ WRITTEN = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("path", WRITTEN)
-@pytest.mark.parametrize("what", ["link", "dangling link", "directory", "fifo"])
+# sshd itself waits for a fifo; a clock file that is not there is not wanted.
+NOT_MEANT = {("fifo", "/etc/openssh/sshd_config"), ("dangling link", "/etc/sysconfig/clock")}
+IN_THE_WAY = [
+    (what, path)
+    for what in ("link", "dangling link", "directory", "fifo")
+    for path in WRITTEN
+    if (what, path) not in NOT_MEANT
+]
+
+
+@pytest.mark.parametrize(("what", "path"), IN_THE_WAY)
 def test_something_else_stands_where_a_file_is_to_be(make: Make, path: str, what: str) -> None:
-    if (what, path) in {("fifo", "/etc/openssh/sshd_config"), ("dangling link", "/etc/sysconfig/clock")}:
-        pytest.skip("sshd itself waits for the fifo; a clock file that is not there is not wanted")
     box = make(held=HELD)
     box.run(f"mkdir -p {path.rpartition('/')[0]}; [ ! -e {path} ] || cp -a {path} /root/kept; rm -f {path}").check()
     box.run(
