@@ -428,7 +428,7 @@ LOCK = "/run/pvegen/d"
 def test_the_lock_where_there_is_no_flock(make: Make) -> None:
     box = make(ALONE["alt-p8"], held=HELD)
     box.run("rm /usr/bin/flock").check()
-    box.run(f"mkdir -p {LOCK} && sleep 60 >/dev/null 2>&1 & echo $! >{LOCK}/pid").check()
+    box.run(f"mkdir -p {LOCK}; sleep 60 >/dev/null 2>&1 & echo $! >{LOCK}/pid").check()
     before = support.picture(box)
     run = support.apply(box).expect(78)
     assert run.tap.bail is not None and "another run" in run.tap.bail
