@@ -253,7 +253,7 @@ def _create(view: View, target: Target, node: NodeView) -> Step:
     values = {
         "cluster": view.description.cluster.name,
         "options": _pvecm_options(view, target, node, creates=True),
-        "boot": target.services["boot"] or ["corosync"],
+        "boot": target.services["boot"],
         "corosync": target.pve["corosync"],
         "own_address": node.host_address,
     }
@@ -270,7 +270,7 @@ def _join(view: View, target: Target, node: NodeView) -> Step:
         "member": member.name,
         "address": member.host_address or member.name,
         "options": options + _pvecm_options(view, target, node, creates=False),
-        "boot": target.services["boot"] or ["corosync"],
+        "boot": target.services["boot"],
         "corosync": target.pve["corosync"],
         "own_address": node.host_address,
     }
