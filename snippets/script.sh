@@ -7,6 +7,11 @@
 eol=''
 [ -z "$eol" ] || { printf '%s\n' {{ m("head.crlf") }} >&2; exit 78; } #
 set -u
+{{ t("head.functions") | comment }}
+case ${BASH_VERSION:-} in
+    '') ;;
+    *) eval 'unset -f $(compgen -A function)' ;;
+esac
 
 node={{ node | string }}
 cluster={{ cluster | string }}

@@ -23,6 +23,12 @@
 eol=''
 [ -z "$eol" ] || { printf '%s\n' 'This copy has CRLF line ends (Windows): copy it again as a binary file, or run: tr -d '\''\r'\'' <copy >script' >&2; exit 78; } #
 set -u
+# bash takes functions from its environment; none of them is to stand for a
+# command.
+case ${BASH_VERSION:-} in
+    '') ;;
+    *) eval 'unset -f $(compgen -A function)' ;;
+esac
 
 node='pve2'
 cluster='trio'
@@ -351,7 +357,10 @@ main() {
     PATH=/usr/sbin:/usr/bin:/sbin:/bin
     LC_ALL=C
     export PATH LC_ALL
-    unset CDPATH ENV BASH_ENV GREP_OPTIONS POSIXLY_CORRECT probing holds_wrong member_looks
+    # With TMOUT "read" does not wait for a command that takes its time (ksh93 forgets
+    # it only as 0); an agent's keys would get in where this node's own do not.
+    TMOUT=0
+    unset CDPATH ENV BASH_ENV FPATH TMOUT GREP_OPTIONS POSIXLY_CORRECT SSH_AUTH_SOCK probing holds_wrong member_looks
     set +aefC
     umask 022
     # A stream that is closed would lend its number to a file of ours.
