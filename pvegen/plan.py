@@ -253,9 +253,8 @@ def _create(view: View, target: Target, node: NodeView) -> Step:
     values = {
         "cluster": view.description.cluster.name,
         "options": _pvecm_options(view, target, node, creates=True),
-        "boot": target.services["boot"],
-        "corosync": target.pve["corosync"],
-        "own_address": node.host_address,
+        "others": _others(view, node),
+        **_membership(view, target, node),
     }
     return Step("create", "create", values)
 
@@ -270,11 +269,19 @@ def _join(view: View, target: Target, node: NodeView) -> Step:
         "member": member.name,
         "address": member.host_address or member.name,
         "options": options + _pvecm_options(view, target, node, creates=False),
+        **_membership(view, target, node),
+    }
+    return Step("join", "join", values)
+
+
+def _membership(view: View, target: Target, node: NodeView) -> dict[str, Any]:
+    """What creating and joining have in common."""
+    return {
         "boot": target.services["boot"],
         "corosync": target.pve["corosync"],
         "own_address": node.host_address,
+        "policy": view.description.ssh.root_login,
     }
-    return Step("join", "join", values)
 
 
 def _root_login(view: View, target: Target) -> dict[str, Any]:

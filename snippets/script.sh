@@ -63,9 +63,9 @@ other_call() {
 {{ t("head.after") | comment }}
 after_apply() {
 {% if admits %}
-    remark {{ m("next.admit", others=joined_by, script=v("$script")) }}
+    remark {{ m("next.admit", others=joined_by, script=v("$again")) }}
 {% endif %}
-    remark {{ m("next.verify", script=v("$script")) }}
+    remark {{ m("next.verify", script=v("$again")) }}
 }
 
 @runtime@

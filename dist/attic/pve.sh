@@ -45,7 +45,7 @@ step_host() {
     need_series '4'
     need_packages pve-manager pve-cluster openssh-server openssh-clients
     need_commands awk cat chmod cmp cp date diff find grep id ln mkdir mv ping readlink rm sed sleep sync tail tr uname \
-        pvecm pveversion systemctl ip ssh sshd ssh-keygen getent openssl timeout
+        pvecm pveversion systemctl ip ssh sshd ssh-keygen ssh-keyscan rpm getent openssl timeout
     need_no_rival NetworkManager systemd-networkd networking
 }
 
@@ -84,8 +84,10 @@ END
         *) need "the servers of $time_service are not set by this script" 'Set them by hand and leave [time] servers out of the description.' false ;;
     esac
     want_no_other_time_service 'systemd-timesyncd'
-    [ -z "$time_service" ] || want_units required run "$time_service"
-    settle "$time_service" systemctl restart "$time_service"
+    if [ -n "$time_service" ]; then
+        want_units required run "$time_service"
+        settle "$time_service" systemctl restart "$time_service"
+    fi
 }
 
 # The bridge that guests are plugged into. The node's own address moves from
@@ -110,6 +112,7 @@ network_state() {
 
 step_bridge() {
     need 'etcnet is there (/etc/net/ifaces)' 'This target'\''s network is etcnet'\''s: install the package etcnet, or state another target.' test -d /etc/net/ifaces
+    need_not_disabled
     need_interface enp2s0 'vmbr0 vmbr1'
     need_commands brctl
     on_change network
@@ -200,7 +203,7 @@ END
 # etcnet's own. The copy is made of the same data, once.
 step_mirror() {
     if package_older pve-common 4.0.63; then
-        want_interfaces /etc/network/interfaces 'enp2s0 vmbr0 vmbr1' 'vmbr0 enp2s0' <<'END'
+        want_interfaces /etc/network/interfaces 'enp2s0 vmbr0 vmbr1' 'vmbr0 enp2s0' mirror <<'END'
 iface enp2s0 inet manual
 
 auto vmbr0
@@ -250,7 +253,7 @@ step_rrdcached() {
     want_copy /etc/sysconfig/rrdcached /usr/share/doc/pve-cluster/rrdcached.sysconfig /usr/share/doc/pve-manager/rrdcached.sysconfig
     want_directory /var/lib/rrdcached/db
     want_directory /var/lib/rrdcached/journal
-    settle rrdcached systemctl restart rrdcached
+    if has_unit rrdcached; then settle rrdcached systemctl restart rrdcached; fi
 }
 
 # The corosync package installs an example as its configuration. pve-cluster,
@@ -277,7 +280,7 @@ step_services() {
 # starts guests at boot is only enabled where PVE refuses to start it by hand.
 step_manager() {
     want_certificate
-    want_units present run pvedaemon pveproxy pvestatd spiceproxy pve-firewall pve-ha-lrm pve-ha-crm
+    want_units present run pvedaemon pveproxy pvestatd spiceproxy pve-firewall pvefw-logger pve-ha-lrm pve-ha-crm
     want_units present run pve-manager
     expect 'the API answers on https://192.168.7.10:8006' "$limit_api" \
         'See: systemctl status pveproxy pvedaemon; journalctl -b -u pveproxy; ss -tln sport = 8006' \
@@ -316,7 +319,7 @@ END
 
 # What to do next, said at the end of apply.
 after_apply() {
-    remark "See whether all is well: sh $script verify"
+    remark "See whether all is well: sh $again verify"
 }
 
 # ---------------------------------------------------------------------------
@@ -335,6 +338,16 @@ main() {
     unset CDPATH ENV BASH_ENV FPATH TMOUT GREP_OPTIONS POSIXLY_CORRECT SSH_AUTH_SOCK probing holds_wrong member_looks
     set +aefC
     umask 022
+    # Some shells keep here-documents in files: not on the disk, which may be full.
+    for TMPDIR in /run /dev/shm /tmp; do
+        if [ -d "$TMPDIR" ] && [ -w "$TMPDIR" ]; then break; fi
+    done
+    export TMPDIR
+    works=''
+    read -r works <<'END'
+yes
+END
+    [ "$works" = yes ] || { printf '%s\n' 'this shell cannot keep a here-document: is there room under /run, /dev/shm and /tmp? Nothing was done.' >&2; exit 78; }
     # A stream that is closed would lend its number to a file of ours.
     [ -e /proc/self/fd/0 ] || exec </dev/null
     [ -e /proc/self/fd/1 ] || exec >/dev/null
@@ -342,11 +355,14 @@ main() {
     line_break='
 '
     state_dir=/var/lib/pvegen/$cluster
-    call='' only='' from='' quiet='' overwrite='' log='' undo='' keeps_lock=''
+    call='' help='' only='' from='' quiet='' overwrite='' log='' undo='' keeps_lock=''
     case $0 in
         /*) script=$0 ;;
         *) script=$PWD/$0 ;;
     esac
+    # Read from a pipe it has no name.
+    [ -f "$script" ] || script=$node.sh
+    again=$(as_typed "$script")
     read_call "$@"
     cd / || exit 1
     case $call in
@@ -367,17 +383,23 @@ read_call() {
             --only | --from)
                 [ "$#" -ge 2 ] || wrong_call "$1 takes the name of a step"
                 is_word "$2" "$step_names" || wrong_call "there is no step $2; the steps are: $step_names"
+                [ -z "$only$from" ] || wrong_call '--only and --from take one step, and only one of the two is given'
                 if [ "$1" = --only ]; then only=$2; else from=$2; fi
                 shift
                 ;;
             --quiet) quiet=yes ;;
             --overwrite) overwrite=yes ;;
-            -h | --help) call=help ;;
+            -h | --help) help=yes ;;
             *) wrong_call "unknown call or option: $1" ;;
         esac
         shift
     done
     call=${call:-check}
+    [ -z "$help" ] || call=help
+    case $call in
+        check | apply | verify | help) ;;
+        *) [ -z "$only$from$quiet$overwrite" ] || wrong_call "$call takes no options" ;;
+    esac
 }
 
 wrong_call() {
@@ -473,7 +495,7 @@ end_part_way() {
     step_close
     [ -z "$undo" ] || "$undo"
     bail "stopped in step $step: $1"
-    remark "What was done up to here stays; nothing else was begun. Mend the cause, then run again: sh $script apply"
+    remark "What was done up to here stays; nothing else was begun. Mend the cause, then run again: sh $again apply"
     exit 1
 }
 
@@ -493,7 +515,10 @@ interrupted() {
 
 # take_lock [wait]: one run at a time; "wait" waits for the end of another.
 take_lock() {
-    mkdir -p /run/pvegen || refuse 'cannot make a lock under /run/pvegen'
+    # Its own: another user's lock on it would hold us up.
+    if ! { (umask 077 && mkdir -p /run/pvegen) && chmod 700 /run/pvegen && true >>/run/pvegen/lock; }; then
+        refuse 'cannot make a lock under /run/pvegen'
+    fi
     until try_lock; do
         [ "${1:-}" = wait ] || refuse 'another run of a pvegen script is under way on this node; wait for it to end'
         sleep 1
@@ -517,12 +542,12 @@ try_lock() {
             return 1
         fi
     fi
-    printf '%s\n' "$$" >/run/pvegen/d/pid
+    printf '%s\n' "$$" >/run/pvegen/d/pid || refuse 'cannot make a lock under /run/pvegen'
     trap 'rm -rf /run/pvegen/d' EXIT
 }
 
 open_log() {
-    if ! { mkdir -p /var/log/pvegen && chmod 700 /var/log/pvegen && : >>"/var/log/pvegen/$cluster.log"; }; then
+    if ! { mkdir -p /var/log/pvegen && chmod 700 /var/log/pvegen && true >>"/var/log/pvegen/$cluster.log"; }; then
         refuse 'cannot write the log under /var/log/pvegen'
     fi
     exec 8>>"/var/log/pvegen/$cluster.log"
@@ -700,6 +725,8 @@ run() {
             } | indent '    #   ' >&4
         } 3>&1)
     } 4>&1
+    # Nobody said it: what ran the command was killed.
+    run_status=${run_status:-137}
     [ "$run_status" -eq 0 ] || note "$run_what: exit status $run_status"
     return "$run_status"
 }
@@ -762,7 +789,7 @@ want_file() {
         fi
         : "${step_differs:=yes}"
         if [ -z "$overwrite" ] && changed_by_hand "$1"; then
-            need_failed "$1 was changed by hand since this script wrote it" "Below is what was changed. Bring it into the description, or let it go with: sh $script apply --overwrite" \
+            need_failed "$1 was changed by hand since this script wrote it" "Below is what was changed. Bring it into the description, or let it go with: sh $again apply --overwrite" \
                 "$(difference "$state_dir/written$1" "$1")"
         fi
     elif is_same "$1"; then
@@ -786,7 +813,8 @@ want_edited() {
         case $? in
             0) looks_same "$edited $*" ;;
             1) : "${step_differs:=yes}" ;;
-            *) need_failed "$edited has a BEGIN line of ours without its END line, or nothing to take over" 'Somebody cut our block in two. Put the END line back where the block ended, or remove the block.' ;;
+            4) need_failed "$edited has no address of the bridge or of its port that could be kept" 'State the address in the description instead of "keep".' ;;
+            *) need_failed "$edited has a BEGIN line of ours without its END line" 'Somebody cut our block in two. Put the END line back where the block ended, or remove the block.' ;;
         esac
     elif is_same "$edited $*"; then
         same "$edited"
@@ -969,7 +997,7 @@ replace() {
     if [ -e "$1" ]; then
         cp -a "$1" "$temporary" || cannot_write "$1"
     else
-        { : >"$temporary" && chmod "${2:-644}" "$temporary"; } || cannot_write "$1"
+        { true >"$temporary" && chmod "${2:-644}" "$temporary"; } || cannot_write "$1"
     fi
     printf '%s' "$content" >"$temporary" || cannot_write "$1"
     [ -z "$2" ] || chmod "$2" "$temporary" || cannot_write "$1"
@@ -1008,7 +1036,8 @@ keep_first() {
     fi
     if [ -e "$1" ] || [ -L "$1" ]; then
         temporary=$state_dir/first$1.new
-        mkdir -p "$state_dir/first${1%/*}" && cp -a "$1" "$temporary" && mv -f "$temporary" "$state_dir/first$1"
+        mkdir -p "$state_dir/first${1%/*}" && cp -a "$1" "$temporary" &&
+            { [ ! -f "$temporary" ] || flush "$temporary"; } && mv -f "$temporary" "$state_dir/first$1"
     else
         printf '%s\n' "$1" >>"$state_dir/made"
     fi || cannot_write "$state_dir"
@@ -1055,7 +1084,7 @@ on_change() {
 
 mark_pending() {
     [ -n "$on_change" ] || return 0
-    if ! (umask 077 && mkdir -p "$state_dir/pending" && : >"$state_dir/pending/$on_change"); then
+    if ! (umask 077 && mkdir -p "$state_dir/pending" && true >"$state_dir/pending/$on_change"); then
         cannot_write "$state_dir"
     fi
 }
@@ -1168,7 +1197,9 @@ need_commands() {
 # need_packages NAME...: what the starter kit installs.
 need_packages() {
     [ "$phase" = need ] || return 0
-    if missing=$(rpm -q "$@" 2>&1); then
+    if ! command -v rpm >/dev/null 2>&1; then
+        need_failed 'rpm cannot tell which packages are installed: it is not there' 'Install the packages that hold them.'
+    elif missing=$(rpm -q "$@" 2>&1); then
         need_met "packages are installed: $*"
     else
         missing=$(printf '%s\n' "$missing" | awk '/not installed/ { names = names " " $2 } END { print substr(names, 2) }')
@@ -1176,17 +1207,20 @@ need_packages() {
     fi
 }
 
-# need_no_rival UNIT...: no second program manages the network.
+# need_no_rival UNIT...: no second program manages the network, now or from the next
+# boot on.
 need_no_rival() {
     [ "$phase" = need ] || return 0
-    rivals=$(systemctl is-active "$@" 2>/dev/null)
+    units_look "$@"
+    rivals=''
     for rival in "$@"; do
-        rival_state=${rivals%%"$line_break"*}
-        rivals=${rivals#*"$line_break"}
-        if [ "$rival_state" = active ]; then
-            need_failed "$rival is active and manages the network too" "Two managers undo one another's work. On the console, for the network may go down with it: systemctl disable $rival, then reboot."
+        unit_facts "$rival"
+        if unit_runs || [ "$unit_file" = enabled ]; then
+            rivals="$rivals $rival"
+            need_failed "$rival is active or enabled, and manages the network too" "Two managers undo one another's work. On the console, for the network may go down with it: systemctl disable $rival, then reboot."
         fi
     done
+    [ -n "$rivals" ] || need_met 'nothing else manages the network'
 }
 
 # need_plain_file PATH: a file, or nothing; neither a link nor something else.
@@ -1275,6 +1309,13 @@ END
 unit_set() {
     unit_id=$1 unit_load=$2 unit_active=$3 unit_file=$4 unit_type=$5 unit_refuses=$6 unit_condition=$7
     unit_looked_at=$8
+}
+
+# has_unit UNIT: it is there, and nobody has masked it.
+has_unit() {
+    units_look "$1"
+    unit_facts "$1"
+    [ "$unit_load" = loaded ]
 }
 
 # want_units required|present WHAT UNIT...: each unit is enabled and, unless WHAT
@@ -1403,25 +1444,24 @@ unit_is_up() {
 # keep_unit: how the unit stood before the first change of ours.
 keep_unit() {
     keep_first "$state_dir/units"
-    grep -q -s -F -e "$unit " "$state_dir/units" ||
+    awk -v unit="$unit" '$1 == unit { found = 1 } END { exit !found }' "$state_dir/units" 2>/dev/null ||
         printf '%s %s %s\n' "$unit" "$unit_file" "$unit_active" >>"$state_dir/units" ||
         cannot_write "$state_dir/units"
 }
 
-# pick_time_service UNIT...: the one that runs, else the first that exists, into
-# $time_service.
+# pick_time_service UNIT...: the one that runs, else the first that is enabled, else the
+# first that exists, into $time_service.
 pick_time_service() {
     units_look "$@"
-    time_service='' time_running='' time_others=''
+    time_running='' time_enabled='' time_there='' time_others=''
     for unit in "$@"; do
         unit_facts "$unit"
         [ "$unit_load" = loaded ] || continue
-        [ -n "$time_service" ] || time_service=$unit
-        if unit_runs && [ -z "$time_running" ]; then
-            time_running=$unit
-            time_service=$unit
-        fi
+        : "${time_there:=$unit}"
+        [ "$unit_file" != enabled ] || : "${time_enabled:=$unit}"
+        ! unit_runs || : "${time_running:=$unit}"
     done
+    time_service=${time_running:-${time_enabled:-$time_there}}
     time_id=$(unit_facts "$time_service" && printf '%s' "$unit_id")
     for unit in "$@"; do
         unit_facts "$unit"
@@ -1534,6 +1574,12 @@ is_up() {
     [ "$((flags_now & 1))" -eq 1 ]
 }
 
+has_stp() {
+    [ -r "/sys/class/net/$1/bridge/stp_state" ] || return 1
+    read -r stp_now <"/sys/class/net/$1/bridge/stp_state"
+    [ "$stp_now" -ne 0 ]
+}
+
 has_delay() {
     [ -r "/sys/class/net/$1/bridge/forward_delay" ] || return 1
     read -r delay_now <"/sys/class/net/$1/bridge/forward_delay"
@@ -1549,8 +1595,7 @@ holds() {
     if [ -z "${probing:-}" ]; then
         expect "$holds_what" "$limit_network" 'See what there is: ip addr; ip route; bridge link. Work on the console: the login over this network may be gone. What stood in the files first is under /var/lib/pvegen.' "$@"
     elif ! "$@"; then
-        holds_wrong="$holds_wrong$holds_what
-"
+        holds_wrong="$holds_wrong$holds_what$line_break"
     fi
 }
 
@@ -1577,6 +1622,10 @@ bring_up() {
         same 'the running network is as described; with guests on the bridge the files wait for the next start'
     elif [ -n "$holds_wrong" ] || is_pending network; then
         if differs 'running network' "run $*"; then
+            for up_bridge in $up_bridges; do
+                # While STP is on, the kernel takes no forward delay of 0.
+                ! has_stp "$up_bridge" || run network ip link set dev "$up_bridge" type bridge stp_state 0
+            done
             note 'The network is brought up anew: a login over it may stop for some seconds.'
             # The login over this very network may die: that must not stop us.
             trap '' HUP
@@ -1638,6 +1687,15 @@ uses_nameserver() {
     return 1
 }
 
+# need_not_disabled: etcnet's defaults let it bring interfaces up; NetworkManager's
+# package, for one, says in them that it must not.
+need_not_disabled() {
+    [ "$phase" = need ] || return 0
+    disabled=$(grep -l -s -i -E -e '^[[:blank:]]*(DISABLED|NM_CONTROLLED)=["'\'']?(yes|true|1)' \
+        /etc/net/ifaces/default/options /etc/net/ifaces/default/options-* /etc/net/ifaces/default/options.d/*)
+    [ -z "$disabled" ] || need_failed "etcnet's defaults turn interfaces off: $disabled" 'Take DISABLED=yes and NM_CONTROLLED=yes out of these files: with them etcnet brings up nothing that does not say otherwise.'
+}
+
 # need_nothing_else DIRECTORY IPV6: before its files are replaced, they hold nothing
 # that the description does not state: routes, further addresses, with IPV6 "no"
 # any of IPv6. --overwrite lets it go.
@@ -1654,7 +1712,7 @@ need_nothing_else() {
         done
     )
     [ -z "$else_lines" ] ||
-        need_failed "$1 holds what the description does not state" "$else_lines -- State it, add it elsewhere, or let it go with: sh $script apply --overwrite"
+        need_failed "$1 holds what the description does not state" "$else_lines -- State it, add it elsewhere, or let it go with: sh $again apply --overwrite"
 }
 
 # package_older NAME VERSION: an installed package is older than the version.
@@ -1671,11 +1729,22 @@ package_older() {
 # /etc/network/interfaces: our stanzas in place of those that were there for the
 # same interfaces, all others kept.
 
-# want_interfaces PATH NAMES KEPT <<END: NAMES are the interfaces that the lines
-# are for; KEPT is the bridge, then its port: what they have had is taken over where
-# the lines say @method@, @options@ or @dns@.
+# want_interfaces PATH NAMES KEPT [mirror] <<END: NAMES are the interfaces that the
+# lines are for; KEPT is the bridge, then its port: what they have had is taken over
+# where the lines say @method@, @options@ or @dns@. Addresses that would be lost are a
+# reason to refuse, but not in a mere mirror of the configuration.
 want_interfaces() {
-    want_edited "$1" interfaces_filter "$2" "$3"
+    if [ "$phase" = need ] && [ -z "$overwrite${4:-}" ] && [ -e "$1" ]; then
+        interfaces_wanted=$(cat)
+        further_lines=$(printf '%s\n' "$interfaces_wanted" | interfaces_filter "$2" "$3" further "$1")
+        [ -z "$further_lines" ] ||
+            need_failed "$1 holds what the description does not state" "$further_lines -- State it, add it elsewhere, or let it go with: sh $again apply --overwrite"
+        want_edited "$1" interfaces_filter "$2" "$3" <<END
+$interfaces_wanted
+END
+    else
+        want_edited "$1" interfaces_filter "$2" "$3"
+    fi
 }
 
 interfaces_filter() {
@@ -1688,10 +1757,11 @@ interfaces_filter() {
         part == "want" {
             want[++wanted] = $0
             if ($1 == "iface") stated[$2, $3] = 1
+            if ($1 == "address") described[bare($2)] = 1
             if ($0 == "@options@") takes_over = 1
             next
         }
-        { have = have $0 "\n" }
+        { have = have $0 "\n"; sub(/\r$/, "") }
         # What stands between our marks and is not described any more is gone.
         $0 == "# BEGIN " tag { inside = 1; next }
         $0 == "# END " tag { inside = 0; stanza = ""; next }
@@ -1723,9 +1793,30 @@ interfaces_filter() {
         # A line of the stanza that we are in: kept, or of one that is ours.
         function take(text) {
             if (stanza == "" || (text ~ /^#/ && !inside)) put(text)
-            else if (family == "inet" && text !~ /^[ \t]*(#|$)/) {
+            else if (text ~ /^[ \t]*address[ \t]/ && !inside) had[stanza] = had[stanza] " " bare(text)
+            if (stanza == "" || (text ~ /^#/ && !inside)) return
+            if (family == "inet" && text !~ /^[ \t]*(#|$)/) {
                 sub(/\\\n$/, " ", option[stanza])
                 option[stanza] = option[stanza] text "\n"
+            }
+        }
+        # An address without the word before it and the length behind it.
+        function bare(text) {
+            sub(/^[ \t]*address[ \t]+/, "", text)
+            sub(/[\/ \t].*$/, "", text)
+            return text
+        }
+        # Addresses that nobody describes: a stanza of ours takes the place of one.
+        function further(    which, n, i, address, seen, kept_one) {
+            for (which in had) {
+                n = split(had[which], address, " ")
+                kept_one = 0
+                for (i = 1; i <= n; i++) if (described[address[i]]) kept_one = 1
+                for (i = 1; i <= n; i++) {
+                    if (described[address[i]] || seen[which, address[i]]++) continue
+                    if (kept_one) print which ": address " address[i]
+                    kept_one = 1
+                }
             }
         }
         function put(text) {
@@ -1775,6 +1866,10 @@ interfaces_filter() {
         }
         END {
             if (inside) exit 3
+            if (mode == "further") {
+                if (!takes_over) further()
+                exit
+            }
             if (takes_over && !carries(keep[1]) && !carries(keep[2])) exit 4
             if (!loopback) made = "auto lo\niface lo inet loopback\n\n"
             while (lines && line_of[lines] == "" && !split_at) lines--
@@ -1904,6 +1999,8 @@ need_no_cluster() {
     [ "$phase" = need ] || return 0
     if is_member; then
         need_failed "this node is in cluster $member_cluster, and the description has it alone" 'Describe all nodes of its cluster, or take the script of this node from that description.'
+    elif [ -n "$member_file" ]; then
+        need_failed "$member_file lists no nodes: an example was taken for a cluster's configuration" 'systemctl stop pve-cluster corosync; pmxcfs -l; rm /etc/pve/corosync.conf; killall pmxcfs; rm -f /etc/corosync/corosync.conf; systemctl start pve-cluster'
     else
         need_met 'this node is in no cluster yet'
     fi
@@ -1923,7 +2020,7 @@ pmxcfs_writes() {
 # cluster's configuration when pve-cluster starts for the first time.
 want_no_stub() {
     if [ ! -e /etc/corosync/corosync.conf ]; then
-        [ "$phase" = need ] || same 'no /etc/corosync/corosync.conf'
+        if [ "$phase" = want ] && ! is_member; then same 'no /etc/corosync/corosync.conf'; fi
     elif is_member || [ -e /etc/corosync/authkey ]; then
         [ "$phase" = need ] || same '/etc/corosync/corosync.conf belongs to the cluster'
     elif ! is_stub; then

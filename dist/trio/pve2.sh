@@ -56,7 +56,7 @@ step_host() {
     need_series '8 9'
     need_packages pve-manager pve-cluster ifupdown2 openssh-server openssh-clients
     need_commands awk cat chmod cmp cp date diff find grep id ln mkdir mv ping readlink rm sed sleep sync tail tr uname \
-        pvecm pveversion systemctl ip ifreload ssh sshd ssh-keygen getent openssl timeout
+        pvecm pveversion systemctl ip ifreload ssh sshd ssh-keygen ssh-keyscan rpm getent openssl timeout
     need_no_rival NetworkManager systemd-networkd network
 }
 
@@ -88,8 +88,10 @@ END
         *) need "the servers of $time_service are not set by this script" 'Set them by hand and leave [time] servers out of the description.' false ;;
     esac
     want_no_other_time_service ''
-    [ -z "$time_service" ] || want_units required run "$time_service"
-    settle "$time_service" systemctl restart "$time_service"
+    if [ -n "$time_service" ]; then
+        want_units required run "$time_service"
+        settle "$time_service" systemctl restart "$time_service"
+    fi
 }
 
 # The bridge that guests are plugged into. The node's own address is on the
@@ -221,12 +223,16 @@ END
     want_block /etc/openssh/ssh_config environment first <<'END'
 SendEnv LC_PVE_TICKET
 END
-    expect 'sshd takes LC_PVE_TICKET from every connection' 5 \
-        'See: sshd -T | grep -i acceptenv' \
-        accepts_env LC_PVE_TICKET
+    want_units required run sshd
+    expect 'sshd takes LC_PVE_TICKET from pve1' 5 \
+        'See: sshd -T -C user=root,host=pve1,addr=10.20.0.11 | grep -i acceptenv. A Match block that lists AcceptEnv has to list LC_PVE_TICKET too.' \
+        accepts_env LC_PVE_TICKET pve1 10.20.0.11
     expect 'ssh sends LC_PVE_TICKET to pve1' 0 \
         'See: ssh -G root@NODE | grep -i sendenv; and root'\''s own /root/.ssh/config' \
         sends_env LC_PVE_TICKET 10.20.0.11
+    expect 'sshd takes LC_PVE_TICKET from pve3' 5 \
+        'See: sshd -T -C user=root,host=pve3,addr=10.20.0.13 | grep -i acceptenv. A Match block that lists AcceptEnv has to list LC_PVE_TICKET too.' \
+        accepts_env LC_PVE_TICKET pve3 10.20.0.13
     expect 'ssh sends LC_PVE_TICKET to pve3' 0 \
         'See: ssh -G root@NODE | grep -i sendenv; and root'\''s own /root/.ssh/config' \
         sends_env LC_PVE_TICKET 10.20.0.13
@@ -244,7 +250,7 @@ step_trust() {
 # not have is passed over. pve-cluster brings up /etc/pve; corosync is started
 # by pvecm, when it has a configuration.
 step_services() {
-    want_units present run rrdcached ksmtuned crond lxcfs rpcbind
+    want_units present run rrdcached ksmtuned crond lxcfs rpcbind lxc lxc-net lxc-monitord
     want_units required run pve-cluster
 }
 
@@ -260,7 +266,7 @@ step_root_login() {
     check_with=''
     expect 'PermitRootLogin is as described' 5 \
         'See: sshd -T | grep -i permitrootlogin' \
-        root_login_as_wanted
+        root_login_as_wanted prohibit-password
 }
 
 # This node joins the cluster through one of its members. What /etc/pve holds
@@ -272,16 +278,20 @@ step_join() {
     need_own_address 10.20.0.12
     need_nothing_to_lose
     need_member 10.20.0.11 pve1
+    before_pvecm prohibit-password 10.20.0.12
     join_cluster 10.20.0.11 pve1 --use_ssh 1 --link0 10.20.0.12 --link1 10.30.0.12
     if is_member; then want_units present run corosync; fi
     expect 'pve2 is in cluster trio, quorate, and may write to /etc/pve' "$limit_quorum" \
         'See: pvecm status; cat /etc/pve/.members; journalctl -b -u corosync -u pve-cluster. Are udp ports 5405-5412 open between the nodes, clocks and MTU alike? If this node was being added and its member waits for it without quorum, on the member: pvecm expected 1, then apply here again.' \
         in_quorum
+    expect 'corosync has its key and the cluster'\''s configuration' 5 \
+        'See: ls -l /etc/corosync; diff /etc/pve/corosync.conf /etc/corosync/corosync.conf. pve-cluster writes the configuration when it starts (systemctl restart pve-cluster); the key is the same on every member (/etc/corosync/authkey).' \
+        has_corosync_files
     unlock_join
     settle pvecm pvecm updatecerts
     expect 'PermitRootLogin is as described' 5 \
         'See: sshd -T | grep -i permitrootlogin' \
-        root_login_as_wanted
+        root_login_as_wanted prohibit-password
 }
 
 # The web interface and what belongs to it, enabled and running; the unit that
@@ -343,8 +353,8 @@ other_call() {
 
 # What to do next, said at the end of apply.
 after_apply() {
-    remark "Before pve3 join by root's password, run here: sh $script admit"
-    remark "See whether all is well: sh $script verify"
+    remark "Before pve3 join by root's password, run here: sh $again admit"
+    remark "See whether all is well: sh $again verify"
 }
 
 # ---------------------------------------------------------------------------
@@ -363,6 +373,16 @@ main() {
     unset CDPATH ENV BASH_ENV FPATH TMOUT GREP_OPTIONS POSIXLY_CORRECT SSH_AUTH_SOCK probing holds_wrong member_looks
     set +aefC
     umask 022
+    # Some shells keep here-documents in files: not on the disk, which may be full.
+    for TMPDIR in /run /dev/shm /tmp; do
+        if [ -d "$TMPDIR" ] && [ -w "$TMPDIR" ]; then break; fi
+    done
+    export TMPDIR
+    works=''
+    read -r works <<'END'
+yes
+END
+    [ "$works" = yes ] || { printf '%s\n' 'this shell cannot keep a here-document: is there room under /run, /dev/shm and /tmp? Nothing was done.' >&2; exit 78; }
     # A stream that is closed would lend its number to a file of ours.
     [ -e /proc/self/fd/0 ] || exec </dev/null
     [ -e /proc/self/fd/1 ] || exec >/dev/null
@@ -370,11 +390,14 @@ main() {
     line_break='
 '
     state_dir=/var/lib/pvegen/$cluster
-    call='' only='' from='' quiet='' overwrite='' log='' undo='' keeps_lock=''
+    call='' help='' only='' from='' quiet='' overwrite='' log='' undo='' keeps_lock=''
     case $0 in
         /*) script=$0 ;;
         *) script=$PWD/$0 ;;
     esac
+    # Read from a pipe it has no name.
+    [ -f "$script" ] || script=$node.sh
+    again=$(as_typed "$script")
     read_call "$@"
     cd / || exit 1
     case $call in
@@ -395,17 +418,23 @@ read_call() {
             --only | --from)
                 [ "$#" -ge 2 ] || wrong_call "$1 takes the name of a step"
                 is_word "$2" "$step_names" || wrong_call "there is no step $2; the steps are: $step_names"
+                [ -z "$only$from" ] || wrong_call '--only and --from take one step, and only one of the two is given'
                 if [ "$1" = --only ]; then only=$2; else from=$2; fi
                 shift
                 ;;
             --quiet) quiet=yes ;;
             --overwrite) overwrite=yes ;;
-            -h | --help) call=help ;;
+            -h | --help) help=yes ;;
             *) wrong_call "unknown call or option: $1" ;;
         esac
         shift
     done
     call=${call:-check}
+    [ -z "$help" ] || call=help
+    case $call in
+        check | apply | verify | help) ;;
+        *) [ -z "$only$from$quiet$overwrite" ] || wrong_call "$call takes no options" ;;
+    esac
 }
 
 wrong_call() {
@@ -501,7 +530,7 @@ end_part_way() {
     step_close
     [ -z "$undo" ] || "$undo"
     bail "stopped in step $step: $1"
-    remark "What was done up to here stays; nothing else was begun. Mend the cause, then run again: sh $script apply"
+    remark "What was done up to here stays; nothing else was begun. Mend the cause, then run again: sh $again apply"
     exit 1
 }
 
@@ -521,7 +550,10 @@ interrupted() {
 
 # take_lock [wait]: one run at a time; "wait" waits for the end of another.
 take_lock() {
-    mkdir -p /run/pvegen || refuse 'cannot make a lock under /run/pvegen'
+    # Its own: another user's lock on it would hold us up.
+    if ! { (umask 077 && mkdir -p /run/pvegen) && chmod 700 /run/pvegen && true >>/run/pvegen/lock; }; then
+        refuse 'cannot make a lock under /run/pvegen'
+    fi
     until try_lock; do
         [ "${1:-}" = wait ] || refuse 'another run of a pvegen script is under way on this node; wait for it to end'
         sleep 1
@@ -545,12 +577,12 @@ try_lock() {
             return 1
         fi
     fi
-    printf '%s\n' "$$" >/run/pvegen/d/pid
+    printf '%s\n' "$$" >/run/pvegen/d/pid || refuse 'cannot make a lock under /run/pvegen'
     trap 'rm -rf /run/pvegen/d' EXIT
 }
 
 open_log() {
-    if ! { mkdir -p /var/log/pvegen && chmod 700 /var/log/pvegen && : >>"/var/log/pvegen/$cluster.log"; }; then
+    if ! { mkdir -p /var/log/pvegen && chmod 700 /var/log/pvegen && true >>"/var/log/pvegen/$cluster.log"; }; then
         refuse 'cannot write the log under /var/log/pvegen'
     fi
     exec 8>>"/var/log/pvegen/$cluster.log"
@@ -728,6 +760,8 @@ run() {
             } | indent '    #   ' >&4
         } 3>&1)
     } 4>&1
+    # Nobody said it: what ran the command was killed.
+    run_status=${run_status:-137}
     [ "$run_status" -eq 0 ] || note "$run_what: exit status $run_status"
     return "$run_status"
 }
@@ -792,7 +826,8 @@ want_edited() {
         case $? in
             0) looks_same "$edited $*" ;;
             1) : "${step_differs:=yes}" ;;
-            *) need_failed "$edited has a BEGIN line of ours without its END line, or nothing to take over" 'Somebody cut our block in two. Put the END line back where the block ended, or remove the block.' ;;
+            4) need_failed "$edited has no address of the bridge or of its port that could be kept" 'State the address in the description instead of "keep".' ;;
+            *) need_failed "$edited has a BEGIN line of ours without its END line" 'Somebody cut our block in two. Put the END line back where the block ended, or remove the block.' ;;
         esac
     elif is_same "$edited $*"; then
         same "$edited"
@@ -810,7 +845,8 @@ want_block() {
 
 # want_no_block PATH TAG: a block of ours from an earlier description is gone.
 want_no_block() {
-    [ ! -e "$1" ] || want_edited "$1" block_filter "pvegen $cluster: $2" last </dev/null
+    ! grep -q -s -F -x -e "# BEGIN pvegen $cluster: $2" "$1" ||
+        want_edited "$1" block_filter "pvegen $cluster: $2" last </dev/null
 }
 
 block_filter() {
@@ -922,7 +958,7 @@ replace() {
     if [ -e "$1" ]; then
         cp -a "$1" "$temporary" || cannot_write "$1"
     else
-        { : >"$temporary" && chmod "${2:-644}" "$temporary"; } || cannot_write "$1"
+        { true >"$temporary" && chmod "${2:-644}" "$temporary"; } || cannot_write "$1"
     fi
     printf '%s' "$content" >"$temporary" || cannot_write "$1"
     [ -z "$2" ] || chmod "$2" "$temporary" || cannot_write "$1"
@@ -961,7 +997,8 @@ keep_first() {
     fi
     if [ -e "$1" ] || [ -L "$1" ]; then
         temporary=$state_dir/first$1.new
-        mkdir -p "$state_dir/first${1%/*}" && cp -a "$1" "$temporary" && mv -f "$temporary" "$state_dir/first$1"
+        mkdir -p "$state_dir/first${1%/*}" && cp -a "$1" "$temporary" &&
+            { [ ! -f "$temporary" ] || flush "$temporary"; } && mv -f "$temporary" "$state_dir/first$1"
     else
         printf '%s\n' "$1" >>"$state_dir/made"
     fi || cannot_write "$state_dir"
@@ -994,7 +1031,7 @@ on_change() {
 
 mark_pending() {
     [ -n "$on_change" ] || return 0
-    if ! (umask 077 && mkdir -p "$state_dir/pending" && : >"$state_dir/pending/$on_change"); then
+    if ! (umask 077 && mkdir -p "$state_dir/pending" && true >"$state_dir/pending/$on_change"); then
         cannot_write "$state_dir"
     fi
 }
@@ -1107,7 +1144,9 @@ need_commands() {
 # need_packages NAME...: what the starter kit installs.
 need_packages() {
     [ "$phase" = need ] || return 0
-    if missing=$(rpm -q "$@" 2>&1); then
+    if ! command -v rpm >/dev/null 2>&1; then
+        need_failed 'rpm cannot tell which packages are installed: it is not there' 'Install the packages that hold them.'
+    elif missing=$(rpm -q "$@" 2>&1); then
         need_met "packages are installed: $*"
     else
         missing=$(printf '%s\n' "$missing" | awk '/not installed/ { names = names " " $2 } END { print substr(names, 2) }')
@@ -1115,17 +1154,20 @@ need_packages() {
     fi
 }
 
-# need_no_rival UNIT...: no second program manages the network.
+# need_no_rival UNIT...: no second program manages the network, now or from the next
+# boot on.
 need_no_rival() {
     [ "$phase" = need ] || return 0
-    rivals=$(systemctl is-active "$@" 2>/dev/null)
+    units_look "$@"
+    rivals=''
     for rival in "$@"; do
-        rival_state=${rivals%%"$line_break"*}
-        rivals=${rivals#*"$line_break"}
-        if [ "$rival_state" = active ]; then
-            need_failed "$rival is active and manages the network too" "Two managers undo one another's work. On the console, for the network may go down with it: systemctl disable $rival, then reboot."
+        unit_facts "$rival"
+        if unit_runs || [ "$unit_file" = enabled ]; then
+            rivals="$rivals $rival"
+            need_failed "$rival is active or enabled, and manages the network too" "Two managers undo one another's work. On the console, for the network may go down with it: systemctl disable $rival, then reboot."
         fi
     done
+    [ -n "$rivals" ] || need_met 'nothing else manages the network'
 }
 
 # need_plain_file PATH: a file, or nothing; neither a link nor something else.
@@ -1349,7 +1391,7 @@ unit_is_up() {
 # keep_unit: how the unit stood before the first change of ours.
 keep_unit() {
     keep_first "$state_dir/units"
-    grep -q -s -F -e "$unit " "$state_dir/units" ||
+    awk -v unit="$unit" '$1 == unit { found = 1 } END { exit !found }' "$state_dir/units" 2>/dev/null ||
         printf '%s %s %s\n' "$unit" "$unit_file" "$unit_active" >>"$state_dir/units" ||
         cannot_write "$state_dir/units"
 }
@@ -1368,20 +1410,19 @@ want_one_at_boot() {
     point 'not ok' "none of $* is there"
 }
 
-# pick_time_service UNIT...: the one that runs, else the first that exists, into
-# $time_service.
+# pick_time_service UNIT...: the one that runs, else the first that is enabled, else the
+# first that exists, into $time_service.
 pick_time_service() {
     units_look "$@"
-    time_service='' time_running='' time_others=''
+    time_running='' time_enabled='' time_there='' time_others=''
     for unit in "$@"; do
         unit_facts "$unit"
         [ "$unit_load" = loaded ] || continue
-        [ -n "$time_service" ] || time_service=$unit
-        if unit_runs && [ -z "$time_running" ]; then
-            time_running=$unit
-            time_service=$unit
-        fi
+        : "${time_there:=$unit}"
+        [ "$unit_file" != enabled ] || : "${time_enabled:=$unit}"
+        ! unit_runs || : "${time_running:=$unit}"
     done
+    time_service=${time_running:-${time_enabled:-$time_there}}
     time_id=$(unit_facts "$time_service" && printf '%s' "$unit_id")
     for unit in "$@"; do
         unit_facts "$unit"
@@ -1491,6 +1532,12 @@ is_up() {
     [ "$((flags_now & 1))" -eq 1 ]
 }
 
+has_stp() {
+    [ -r "/sys/class/net/$1/bridge/stp_state" ] || return 1
+    read -r stp_now <"/sys/class/net/$1/bridge/stp_state"
+    [ "$stp_now" -ne 0 ]
+}
+
 has_delay() {
     [ -r "/sys/class/net/$1/bridge/forward_delay" ] || return 1
     read -r delay_now <"/sys/class/net/$1/bridge/forward_delay"
@@ -1506,8 +1553,7 @@ holds() {
     if [ -z "${probing:-}" ]; then
         expect "$holds_what" "$limit_network" 'See what there is: ip addr; ip route; bridge link. Work on the console: the login over this network may be gone. What stood in the files first is under /var/lib/pvegen.' "$@"
     elif ! "$@"; then
-        holds_wrong="$holds_wrong$holds_what
-"
+        holds_wrong="$holds_wrong$holds_what$line_break"
     fi
 }
 
@@ -1534,6 +1580,10 @@ bring_up() {
         same 'the running network is as described; with guests on the bridge the files wait for the next start'
     elif [ -n "$holds_wrong" ] || is_pending network; then
         if differs 'running network' "run $*"; then
+            for up_bridge in $up_bridges; do
+                # While STP is on, the kernel takes no forward delay of 0.
+                ! has_stp "$up_bridge" || run network ip link set dev "$up_bridge" type bridge stp_state 0
+            done
             note 'The network is brought up anew: a login over it may stop for some seconds.'
             # The login over this very network may die: that must not stop us.
             trap '' HUP
@@ -1598,11 +1648,22 @@ uses_nameserver() {
 # /etc/network/interfaces: our stanzas in place of those that were there for the
 # same interfaces, all others kept.
 
-# want_interfaces PATH NAMES KEPT <<END: NAMES are the interfaces that the lines
-# are for; KEPT is the bridge, then its port: what they have had is taken over where
-# the lines say @method@, @options@ or @dns@.
+# want_interfaces PATH NAMES KEPT [mirror] <<END: NAMES are the interfaces that the
+# lines are for; KEPT is the bridge, then its port: what they have had is taken over
+# where the lines say @method@, @options@ or @dns@. Addresses that would be lost are a
+# reason to refuse, but not in a mere mirror of the configuration.
 want_interfaces() {
-    want_edited "$1" interfaces_filter "$2" "$3"
+    if [ "$phase" = need ] && [ -z "$overwrite${4:-}" ] && [ -e "$1" ]; then
+        interfaces_wanted=$(cat)
+        further_lines=$(printf '%s\n' "$interfaces_wanted" | interfaces_filter "$2" "$3" further "$1")
+        [ -z "$further_lines" ] ||
+            need_failed "$1 holds what the description does not state" "$further_lines -- State it, add it elsewhere, or let it go with: sh $again apply --overwrite"
+        want_edited "$1" interfaces_filter "$2" "$3" <<END
+$interfaces_wanted
+END
+    else
+        want_edited "$1" interfaces_filter "$2" "$3"
+    fi
 }
 
 interfaces_filter() {
@@ -1615,10 +1676,11 @@ interfaces_filter() {
         part == "want" {
             want[++wanted] = $0
             if ($1 == "iface") stated[$2, $3] = 1
+            if ($1 == "address") described[bare($2)] = 1
             if ($0 == "@options@") takes_over = 1
             next
         }
-        { have = have $0 "\n" }
+        { have = have $0 "\n"; sub(/\r$/, "") }
         # What stands between our marks and is not described any more is gone.
         $0 == "# BEGIN " tag { inside = 1; next }
         $0 == "# END " tag { inside = 0; stanza = ""; next }
@@ -1650,9 +1712,30 @@ interfaces_filter() {
         # A line of the stanza that we are in: kept, or of one that is ours.
         function take(text) {
             if (stanza == "" || (text ~ /^#/ && !inside)) put(text)
-            else if (family == "inet" && text !~ /^[ \t]*(#|$)/) {
+            else if (text ~ /^[ \t]*address[ \t]/ && !inside) had[stanza] = had[stanza] " " bare(text)
+            if (stanza == "" || (text ~ /^#/ && !inside)) return
+            if (family == "inet" && text !~ /^[ \t]*(#|$)/) {
                 sub(/\\\n$/, " ", option[stanza])
                 option[stanza] = option[stanza] text "\n"
+            }
+        }
+        # An address without the word before it and the length behind it.
+        function bare(text) {
+            sub(/^[ \t]*address[ \t]+/, "", text)
+            sub(/[\/ \t].*$/, "", text)
+            return text
+        }
+        # Addresses that nobody describes: a stanza of ours takes the place of one.
+        function further(    which, n, i, address, seen, kept_one) {
+            for (which in had) {
+                n = split(had[which], address, " ")
+                kept_one = 0
+                for (i = 1; i <= n; i++) if (described[address[i]]) kept_one = 1
+                for (i = 1; i <= n; i++) {
+                    if (described[address[i]] || seen[which, address[i]]++) continue
+                    if (kept_one) print which ": address " address[i]
+                    kept_one = 1
+                }
             }
         }
         function put(text) {
@@ -1702,6 +1785,10 @@ interfaces_filter() {
         }
         END {
             if (inside) exit 3
+            if (mode == "further") {
+                if (!takes_over) further()
+                exit
+            }
             if (takes_over && !carries(keep[1]) && !carries(keep[2])) exit 4
             if (!loopback) made = "auto lo\niface lo inet loopback\n\n"
             while (lines && line_of[lines] == "" && !split_at) lines--
@@ -1833,10 +1920,14 @@ need_sshd_fine() {
     fi
 }
 
-# accepts_env NAME: sshd takes the variable from every connection. sshd -T without
-# a connection to look at leaves all Match blocks out.
+# accepts_env NAME HOST ADDRESS: sshd takes the variable from root of that host, whatever
+# Match blocks there are: the list in one of them replaces the one before them.
 accepts_env() {
-    found=$(run_sshd -T 2>/dev/null | awk '$1 == "acceptenv" { for (i = 2; i <= NF; i++) print $i }')
+    env_from=$3
+    # A node that only DNS knows has its name here.
+    case $env_from in *[!0-9.]*) env_from=$(getent ahosts "$3" | awk 'NR == 1 { print $1 }') ;; *) ;; esac
+    found=$(run_sshd -T -C "user=root,host=$2,addr=$env_from" 2>/dev/null |
+        awk '$1 == "acceptenv" { for (i = 2; i <= NF; i++) print $i }')
     for accepted in $found; do
         # What sshd accepts are patterns.
         # shellcheck disable=SC2254
@@ -1921,7 +2012,11 @@ want_root_login() {
             root_policy=$(root_login)
         fi
         case "$phase $root_policy" in
-            'need ' | 'need no')
+            'need ')
+                need_failed 'sshd does not tell its PermitRootLogin, for it does not accept its configuration' "$(run_sshd -t 2>&1)"
+                return 0
+                ;;
+            'need no')
                 need_failed "sshd's PermitRootLogin is \"$root_policy\": it cannot be kept in a cluster" 'PVE'\''s nodes run commands on one another as root by key. State ssh.root_login = "prohibit-password" in the description.'
                 return 0
                 ;;
@@ -1954,8 +2049,15 @@ want_root_key() {
         keep_first /root/.ssh/id_rsa
         keep_first /root/.ssh/id_rsa.pub
         (umask 077 && mkdir -p /root/.ssh) || cannot_write /root/.ssh
-        run ssh-keygen ssh-keygen -q -t rsa -b 4096 -N '' -C "root@$node" -f /root/.ssh/id_rsa ||
+        # The public half is there before the private one: a run that is cut short
+        # leaves either a whole pair or none.
+        rm -f /root/.ssh/.id_rsa.pvegen /root/.ssh/.id_rsa.pvegen.pub
+        if ! run ssh-keygen ssh-keygen -q -t rsa -b 4096 -N '' -C "root@$node" -f /root/.ssh/.id_rsa.pvegen ||
+            ! flush /root/.ssh/.id_rsa.pvegen ||
+            ! mv -f /root/.ssh/.id_rsa.pvegen.pub /root/.ssh/id_rsa.pub ||
+            ! mv -f /root/.ssh/.id_rsa.pvegen /root/.ssh/id_rsa; then
             cannot_write /root/.ssh/id_rsa
+        fi
         changed /root/.ssh/id_rsa 'created'
     fi
 }
@@ -1963,7 +2065,7 @@ want_root_key() {
 # print_keys: this node's public keys, as lines for its table in the description.
 print_keys() {
     if [ ! -r /root/.ssh/id_rsa.pub ]; then
-        printf '%s\n' "root has no key here yet; make one with: sh $script apply --only trust" >&2
+        printf '%s\n' "root has no key here yet; make one with: sh $again apply --only trust" >&2
         exit 1
     fi
     read -r key_type key_data _ </root/.ssh/id_rsa.pub
@@ -1992,10 +2094,20 @@ reaches_root() {
     ssh_to "$1" true 2>/dev/null
 }
 
-# root_login_as_wanted: sshd's answer for all whom no Match singles out.
+# root_login_as_wanted POLICY: sshd's answer for all whom no Match singles out; "keep"
+# is what it was before pvecm, as the step root-login has written it down.
 root_login_as_wanted() {
+    root_policy=$1 found=''
+    if [ "$1" = keep ]; then
+        if [ ! -r "$state_dir/root-login" ]; then
+            # Where nothing of ours was applied there is nothing to keep.
+            [ "$call" = verify ]
+            return
+        fi
+        read -r root_policy <"$state_dir/root-login"
+    fi
     found=$(root_login)
-    [ "$found" = "${root_policy:-$found}" ]
+    [ "$found" = "$root_policy" ]
 }
 
 # expect_root_reaches ADDRESS NAME: verify proves the way to every node that is up.
@@ -2037,7 +2149,7 @@ END
         admit_write </dev/null
         stop 'another Match of sshd'\''s configuration keeps root out; nothing is open' 'See: sshd -T -C user=root,host=localhost,addr=127.0.0.1. Let nodes join by keys (ssh.trust), or take that Match away for the time.'
     fi
-    printf '%s\n' "Root may log in by password for $open_minutes minutes, then this closes by itself. To close it now: sh $script close"
+    printf '%s\n' "Root may log in by password for $open_minutes minutes, then this closes by itself. To close it now: sh $again close"
 }
 
 # close: what admit opened is closed, now. The timer and the next boot call this.
@@ -2238,9 +2350,14 @@ find_valuables() {
     valuables=''
     for valuable in /etc/pve/nodes/*/qemu-server/*.conf /etc/pve/nodes/*/lxc/*.conf /etc/pve/nodes/*/openvz/*.conf \
         /etc/pve/nodes/*/host.fw /etc/pve/firewall/* /etc/pve/ha/*.cfg /etc/pve/sdn/*.cfg /etc/pve/mapping/*.cfg \
-        /etc/pve/jobs.cfg /etc/pve/domains.cfg /etc/pve/replication.cfg; do
+        /etc/pve/jobs.cfg /etc/pve/domains.cfg /etc/pve/replication.cfg /etc/pve/notifications.cfg \
+        /etc/pve/nodes/*/config /etc/pve/nodes/*/pveproxy-ssl.* /etc/pve/priv/acme/* /etc/pve/priv/tfa.cfg; do
         [ ! -s "$valuable" ] || valuables="$valuables $valuable"
     done
+    # The installer writes the keyboard's line.
+    if grep -q -s -v -E -e '^(keyboard:|#|[[:blank:]]*$)' /etc/pve/datacenter.cfg; then
+        valuables="$valuables /etc/pve/datacenter.cfg"
+    fi
     # It is there from the start, with comments and a PATH.
     if grep -q -s -E -e '^[^#[:blank:]=]+[[:blank:]].* root ' /etc/pve/vzdump.cron; then
         valuables="$valuables /etc/pve/vzdump.cron"
@@ -2265,6 +2382,22 @@ in_quorum() {
         *'"nodename":"'"$node"'"'*'"cluster":{"name":"'"$cluster"'"'*'"quorate":1'*'"'"$node"'":{'*) return 0 ;;
         *) return 1 ;;
     esac
+}
+
+# before_pvecm POLICY [ADDRESS]: pvecm lets root in by password, and takes down for good
+# what the node's name resolves to. What the steps before see to has to be so, with
+# --only and --from too.
+before_pvecm() {
+    if [ "$call $phase" != 'apply want' ] || is_member; then return 0; fi
+    root_login_as_wanted "$1" || stop 'sshd'\''s PermitRootLogin is not yet put in front of what pvecm will write' "The steps before see to that: sh $again apply, without --only and --from."
+    if ! resolves_to_own "$node" || { [ -n "${2:-}" ] && ! resolves "$node" "$2"; }; then
+        stop "$node resolves to \"$found\", which is not its address in the description or is not on this node" "The steps before see to that: sh $again apply, without --only and --from."
+    fi
+}
+
+# has_corosync_files: corosync starts at the next boot, too.
+has_corosync_files() {
+    [ -s /etc/corosync/authkey ] && cmp -s /etc/pve/corosync.conf /etc/corosync/corosync.conf
 }
 
 pmxcfs_is_up() {

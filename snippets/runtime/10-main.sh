@@ -14,6 +14,16 @@ main() {
     unset CDPATH ENV BASH_ENV FPATH TMOUT GREP_OPTIONS POSIXLY_CORRECT SSH_AUTH_SOCK probing holds_wrong member_looks
     set +aefC
     umask 022
+    # Some shells keep here-documents in files: not on the disk, which may be full.
+    for TMPDIR in /run /dev/shm /tmp; do
+        if [ -d "$TMPDIR" ] && [ -w "$TMPDIR" ]; then break; fi
+    done
+    export TMPDIR
+    works=''
+    read -r works <<'END'
+yes
+END
+    [ "$works" = yes ] || { printf '%s\n' {{ m("call.no_heredoc") }} >&2; exit 78; }
     # A stream that is closed would lend its number to a file of ours.
     [ -e /proc/self/fd/0 ] || exec </dev/null
     [ -e /proc/self/fd/1 ] || exec >/dev/null
@@ -21,11 +31,14 @@ main() {
     line_break='
 '
     state_dir=/var/lib/pvegen/$cluster
-    call='' only='' from='' quiet='' overwrite='' log='' undo='' keeps_lock=''
+    call='' help='' only='' from='' quiet='' overwrite='' log='' undo='' keeps_lock=''
     case $0 in
         /*) script=$0 ;;
         *) script=$PWD/$0 ;;
     esac
+    # Read from a pipe it has no name.
+    [ -f "$script" ] || script=$node.sh
+    again=$(as_typed "$script")
     read_call "$@"
     cd / || exit 1
     case $call in
@@ -50,17 +63,23 @@ read_call() {
             --only | --from)
                 [ "$#" -ge 2 ] || wrong_call {{ m("call.step_missing", option=v("$1")) }}
                 is_word "$2" "$step_names" || wrong_call {{ m("call.no_step", step=v("$2"), steps=v("$step_names")) }}
+                [ -z "$only$from" ] || wrong_call {{ m("call.steps_twice") }}
                 if [ "$1" = --only ]; then only=$2; else from=$2; fi
                 shift
                 ;;
             --quiet) quiet=yes ;;
             --overwrite) overwrite=yes ;;
-            -h | --help) call=help ;;
+            -h | --help) help=yes ;;
             *) wrong_call {{ m("call.unknown", word=v("$1")) }} ;;
         esac
         shift
     done
     call=${call:-check}
+    [ -z "$help" ] || call=help
+    case $call in
+        check | apply | verify | help) ;;
+        *) [ -z "$only$from$quiet$overwrite" ] || wrong_call {{ m("call.no_options", call=v("$call")) }} ;;
+    esac
 }
 
 wrong_call() {
@@ -156,7 +175,7 @@ end_part_way() {
     step_close
     [ -z "$undo" ] || "$undo"
     bail {{ m("end.stopped", step=v("$step"), why=v("$1")) }}
-    remark {{ m("end.stopped_next", again=v("$script")) }}
+    remark {{ m("end.stopped_next", again=v("$again")) }}
     exit 1
 }
 
@@ -176,7 +195,10 @@ interrupted() {
 
 # take_lock [wait]: one run at a time; "wait" waits for the end of another.
 take_lock() {
-    mkdir -p /run/pvegen || refuse {{ m("lock.failed") }}
+    # Its own: another user's lock on it would hold us up.
+    if ! { (umask 077 && mkdir -p /run/pvegen) && chmod 700 /run/pvegen && true >>/run/pvegen/lock; }; then
+        refuse {{ m("lock.failed") }}
+    fi
     until try_lock; do
         [ "${1:-}" = wait ] || refuse {{ m("lock.held") }}
         sleep 1
@@ -200,12 +222,12 @@ try_lock() {
             return 1
         fi
     fi
-    printf '%s\n' "$$" >/run/pvegen/d/pid
+    printf '%s\n' "$$" >/run/pvegen/d/pid || refuse {{ m("lock.failed") }}
     trap 'rm -rf /run/pvegen/d' EXIT
 }
 
 open_log() {
-    if ! { mkdir -p /var/log/pvegen && chmod 700 /var/log/pvegen && : >>"/var/log/pvegen/$cluster.log"; }; then
+    if ! { mkdir -p /var/log/pvegen && chmod 700 /var/log/pvegen && true >>"/var/log/pvegen/$cluster.log"; }; then
         refuse {{ m("log.failed") }}
     fi
     exec 8>>"/var/log/pvegen/$cluster.log"

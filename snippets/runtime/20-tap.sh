@@ -168,6 +168,8 @@ run() {
             } | indent '    #   ' >&4
         } 3>&1)
     } 4>&1
+    # Nobody said it: what ran the command was killed.
+    run_status=${run_status:-137}
     [ "$run_status" -eq 0 ] || note {{ m("run.status", what=v("$run_what"), status=v("$run_status")) }}
     return "$run_status"
 }

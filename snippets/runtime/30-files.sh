@@ -11,7 +11,7 @@ want_file() {
         fi
         : "${step_differs:=yes}"
         if [ -z "$overwrite" ] && changed_by_hand "$1"; then
-            need_failed {{ m("file.by_hand", path=v("$1")) }} {{ m("file.by_hand_do", again=v("$script")) }} \
+            need_failed {{ m("file.by_hand", path=v("$1")) }} {{ m("file.by_hand_do", again=v("$again")) }} \
                 "$(difference "$state_dir/written$1" "$1")"
         fi
     elif is_same "$1"; then
@@ -35,6 +35,7 @@ want_edited() {
         case $? in
             0) looks_same "$edited $*" ;;
             1) : "${step_differs:=yes}" ;;
+            4) need_failed {{ m("net.keep_none", path=v("$edited")) }} {{ m("net.keep_none_do") }} ;;
             *) need_failed {{ m("file.markers", path=v("$edited")) }} {{ m("file.markers_do") }} ;;
         esac
     elif is_same "$edited $*"; then
@@ -53,7 +54,8 @@ want_block() {
 
 # want_no_block PATH TAG: a block of ours from an earlier description is gone.
 want_no_block() {
-    [ ! -e "$1" ] || want_edited "$1" block_filter "pvegen $cluster: $2" last </dev/null
+    ! grep -q -s -F -x -e "# BEGIN pvegen $cluster: $2" "$1" ||
+        want_edited "$1" block_filter "pvegen $cluster: $2" last </dev/null
 }
 
 block_filter() {
@@ -240,7 +242,7 @@ replace() {
     if [ -e "$1" ]; then
         cp -a "$1" "$temporary" || cannot_write "$1"
     else
-        { : >"$temporary" && chmod "${2:-644}" "$temporary"; } || cannot_write "$1"
+        { true >"$temporary" && chmod "${2:-644}" "$temporary"; } || cannot_write "$1"
     fi
     printf '%s' "$content" >"$temporary" || cannot_write "$1"
     [ -z "$2" ] || chmod "$2" "$temporary" || cannot_write "$1"
@@ -279,7 +281,8 @@ keep_first() {
     fi
     if [ -e "$1" ] || [ -L "$1" ]; then
         temporary=$state_dir/first$1.new
-        mkdir -p "$state_dir/first${1%/*}" && cp -a "$1" "$temporary" && mv -f "$temporary" "$state_dir/first$1"
+        mkdir -p "$state_dir/first${1%/*}" && cp -a "$1" "$temporary" &&
+            { [ ! -f "$temporary" ] || flush "$temporary"; } && mv -f "$temporary" "$state_dir/first$1"
     else
         printf '%s\n' "$1" >>"$state_dir/made"
     fi || cannot_write "$state_dir"
@@ -326,7 +329,7 @@ on_change() {
 
 mark_pending() {
     [ -n "$on_change" ] || return 0
-    if ! (umask 077 && mkdir -p "$state_dir/pending" && : >"$state_dir/pending/$on_change"); then
+    if ! (umask 077 && mkdir -p "$state_dir/pending" && true >"$state_dir/pending/$on_change"); then
         cannot_write "$state_dir"
     fi
 }

@@ -86,7 +86,9 @@ need_commands() {
 # need_packages NAME...: what the starter kit installs.
 need_packages() {
     [ "$phase" = need ] || return 0
-    if missing=$(rpm -q "$@" 2>&1); then
+    if ! command -v rpm >/dev/null 2>&1; then
+        need_failed {{ m("need.no_rpm") }} {{ m("need.commands_do") }}
+    elif missing=$(rpm -q "$@" 2>&1); then
         need_met {{ m("need.packages", names=v("$*")) }}
     else
         missing=$(printf '%s\n' "$missing" | awk '/not installed/ { names = names " " $2 } END { print substr(names, 2) }')
@@ -94,17 +96,20 @@ need_packages() {
     fi
 }
 
-# need_no_rival UNIT...: no second program manages the network.
+# need_no_rival UNIT...: no second program manages the network, now or from the next
+# boot on.
 need_no_rival() {
     [ "$phase" = need ] || return 0
-    rivals=$(systemctl is-active "$@" 2>/dev/null)
+    units_look "$@"
+    rivals=''
     for rival in "$@"; do
-        rival_state=${rivals%%"$line_break"*}
-        rivals=${rivals#*"$line_break"}
-        if [ "$rival_state" = active ]; then
+        unit_facts "$rival"
+        if unit_runs || [ "$unit_file" = enabled ]; then
+            rivals="$rivals $rival"
             need_failed {{ m("need.rival", unit=v("$rival")) }} {{ m("need.rival_do", unit=v("$rival")) }}
         fi
     done
+    [ -n "$rivals" ] || need_met {{ m("need.no_rival") }}
 }
 
 # need_plain_file PATH: a file, or nothing; neither a link nor something else.

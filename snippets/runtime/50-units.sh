@@ -41,6 +41,13 @@ unit_set() {
     unit_looked_at=$8
 }
 
+# has_unit UNIT: it is there, and nobody has masked it.
+has_unit() {
+    units_look "$1"
+    unit_facts "$1"
+    [ "$unit_load" = loaded ]
+}
+
 # want_units required|present WHAT UNIT...: each unit is enabled and, unless WHAT
 # is "boot", runs. "present": a unit that this system lacks is passed over.
 want_units() {
@@ -167,7 +174,7 @@ unit_is_up() {
 # keep_unit: how the unit stood before the first change of ours.
 keep_unit() {
     keep_first "$state_dir/units"
-    grep -q -s -F -e "$unit " "$state_dir/units" ||
+    awk -v unit="$unit" '$1 == unit { found = 1 } END { exit !found }' "$state_dir/units" 2>/dev/null ||
         printf '%s %s %s\n' "$unit" "$unit_file" "$unit_active" >>"$state_dir/units" ||
         cannot_write "$state_dir/units"
 }
@@ -186,20 +193,19 @@ want_one_at_boot() {
     point 'not ok' {{ m("unit.none", units=v("$*")) }}
 }
 
-# pick_time_service UNIT...: the one that runs, else the first that exists, into
-# $time_service.
+# pick_time_service UNIT...: the one that runs, else the first that is enabled, else the
+# first that exists, into $time_service.
 pick_time_service() {
     units_look "$@"
-    time_service='' time_running='' time_others=''
+    time_running='' time_enabled='' time_there='' time_others=''
     for unit in "$@"; do
         unit_facts "$unit"
         [ "$unit_load" = loaded ] || continue
-        [ -n "$time_service" ] || time_service=$unit
-        if unit_runs && [ -z "$time_running" ]; then
-            time_running=$unit
-            time_service=$unit
-        fi
+        : "${time_there:=$unit}"
+        [ "$unit_file" != enabled ] || : "${time_enabled:=$unit}"
+        ! unit_runs || : "${time_running:=$unit}"
     done
+    time_service=${time_running:-${time_enabled:-$time_there}}
     time_id=$(unit_facts "$time_service" && printf '%s' "$unit_id")
     for unit in "$@"; do
         unit_facts "$unit"

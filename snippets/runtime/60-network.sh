@@ -93,6 +93,12 @@ is_up() {
     [ "$((flags_now & 1))" -eq 1 ]
 }
 
+has_stp() {
+    [ -r "/sys/class/net/$1/bridge/stp_state" ] || return 1
+    read -r stp_now <"/sys/class/net/$1/bridge/stp_state"
+    [ "$stp_now" -ne 0 ]
+}
+
 has_delay() {
     [ -r "/sys/class/net/$1/bridge/forward_delay" ] || return 1
     read -r delay_now <"/sys/class/net/$1/bridge/forward_delay"
@@ -108,8 +114,7 @@ holds() {
     if [ -z "${probing:-}" ]; then
         expect "$holds_what" "$limit_network" {{ m("net.hint") }} "$@"
     elif ! "$@"; then
-        holds_wrong="$holds_wrong$holds_what
-"
+        holds_wrong="$holds_wrong$holds_what$line_break"
     fi
 }
 
@@ -136,6 +141,10 @@ bring_up() {
         same {{ m("net.so_already") }}
     elif [ -n "$holds_wrong" ] || is_pending network; then
         if differs {{ m("net.running") }} {{ m("unit.to_run", command=v("$*")) }}; then
+            for up_bridge in $up_bridges; do
+                # While STP is on, the kernel takes no forward delay of 0.
+                ! has_stp "$up_bridge" || run network ip link set dev "$up_bridge" type bridge stp_state 0
+            done
             note {{ m("net.switching") }}
             # The login over this very network may die: that must not stop us.
             trap '' HUP
@@ -219,6 +228,15 @@ keep_method() {
     esac
 }
 
+# need_not_disabled: etcnet's defaults let it bring interfaces up; NetworkManager's
+# package, for one, says in them that it must not.
+need_not_disabled() {
+    [ "$phase" = need ] || return 0
+    disabled=$(grep -l -s -i -E -e '^[[:blank:]]*(DISABLED|NM_CONTROLLED)=["'\'']?(yes|true|1)' \
+        /etc/net/ifaces/default/options /etc/net/ifaces/default/options-* /etc/net/ifaces/default/options.d/*)
+    [ -z "$disabled" ] || need_failed {{ m("net.disabled", files=v("$disabled")) }} {{ m("net.disabled_do") }}
+}
+
 # want_options PATH METHOD IPV6 <<END: an options file with that @method@ and @ipv6@.
 want_options() {
     options_text=$(awk -v method="$2" -v ipv6="$3" '{ sub(/@method@/, method); sub(/@ipv6@/, ipv6) } { print }')
@@ -243,7 +261,7 @@ need_nothing_else() {
         done
     )
     [ -z "$else_lines" ] ||
-        need_failed {{ m("net.else", path=v("$1")) }} {{ m("net.else_do", lines=v("$else_lines"), again=v("$script")) }}
+        need_failed {{ m("net.else", path=v("$1")) }} {{ m("net.else_do", lines=v("$else_lines"), again=v("$again")) }}
 }
 
 # package_older NAME VERSION: an installed package is older than the version.

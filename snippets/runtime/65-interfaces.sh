@@ -1,11 +1,22 @@
 # /etc/network/interfaces: our stanzas in place of those that were there for the
 # same interfaces, all others kept.
 
-# want_interfaces PATH NAMES KEPT <<END: NAMES are the interfaces that the lines
-# are for; KEPT is the bridge, then its port: what they have had is taken over where
-# the lines say @method@, @options@ or @dns@.
+# want_interfaces PATH NAMES KEPT [mirror] <<END: NAMES are the interfaces that the
+# lines are for; KEPT is the bridge, then its port: what they have had is taken over
+# where the lines say @method@, @options@ or @dns@. Addresses that would be lost are a
+# reason to refuse, but not in a mere mirror of the configuration.
 want_interfaces() {
-    want_edited "$1" interfaces_filter "$2" "$3"
+    if [ "$phase" = need ] && [ -z "$overwrite${4:-}" ] && [ -e "$1" ]; then
+        interfaces_wanted=$(cat)
+        further_lines=$(printf '%s\n' "$interfaces_wanted" | interfaces_filter "$2" "$3" further "$1")
+        [ -z "$further_lines" ] ||
+            need_failed {{ m("net.else", path=v("$1")) }} {{ m("net.else_do", lines=v("$further_lines"), again=v("$again")) }}
+        want_edited "$1" interfaces_filter "$2" "$3" <<END
+$interfaces_wanted
+END
+    else
+        want_edited "$1" interfaces_filter "$2" "$3"
+    fi
 }
 
 interfaces_filter() {
@@ -18,10 +29,11 @@ interfaces_filter() {
         part == "want" {
             want[++wanted] = $0
             if ($1 == "iface") stated[$2, $3] = 1
+            if ($1 == "address") described[bare($2)] = 1
             if ($0 == "@options@") takes_over = 1
             next
         }
-        { have = have $0 "\n" }
+        { have = have $0 "\n"; sub(/\r$/, "") }
         # What stands between our marks and is not described any more is gone.
         $0 == "# BEGIN " tag { inside = 1; next }
         $0 == "# END " tag { inside = 0; stanza = ""; next }
@@ -53,9 +65,30 @@ interfaces_filter() {
         # A line of the stanza that we are in: kept, or of one that is ours.
         function take(text) {
             if (stanza == "" || (text ~ /^#/ && !inside)) put(text)
-            else if (family == "inet" && text !~ /^[ \t]*(#|$)/) {
+            else if (text ~ /^[ \t]*address[ \t]/ && !inside) had[stanza] = had[stanza] " " bare(text)
+            if (stanza == "" || (text ~ /^#/ && !inside)) return
+            if (family == "inet" && text !~ /^[ \t]*(#|$)/) {
                 sub(/\\\n$/, " ", option[stanza])
                 option[stanza] = option[stanza] text "\n"
+            }
+        }
+        # An address without the word before it and the length behind it.
+        function bare(text) {
+            sub(/^[ \t]*address[ \t]+/, "", text)
+            sub(/[\/ \t].*$/, "", text)
+            return text
+        }
+        # Addresses that nobody describes: a stanza of ours takes the place of one.
+        function further(    which, n, i, address, seen, kept_one) {
+            for (which in had) {
+                n = split(had[which], address, " ")
+                kept_one = 0
+                for (i = 1; i <= n; i++) if (described[address[i]]) kept_one = 1
+                for (i = 1; i <= n; i++) {
+                    if (described[address[i]] || seen[which, address[i]]++) continue
+                    if (kept_one) print which ": address " address[i]
+                    kept_one = 1
+                }
             }
         }
         function put(text) {
@@ -105,6 +138,10 @@ interfaces_filter() {
         }
         END {
             if (inside) exit 3
+            if (mode == "further") {
+                if (!takes_over) further()
+                exit
+            }
             if (takes_over && !carries(keep[1]) && !carries(keep[2])) exit 4
             if (!loopback) made = "auto lo\niface lo inet loopback\n\n"
             while (lines && line_of[lines] == "" && !split_at) lines--

@@ -23,10 +23,14 @@ need_sshd_fine() {
     fi
 }
 
-# accepts_env NAME: sshd takes the variable from every connection. sshd -T without
-# a connection to look at leaves all Match blocks out.
+# accepts_env NAME HOST ADDRESS: sshd takes the variable from root of that host, whatever
+# Match blocks there are: the list in one of them replaces the one before them.
 accepts_env() {
-    found=$(run_sshd -T 2>/dev/null | awk '$1 == "acceptenv" { for (i = 2; i <= NF; i++) print $i }')
+    env_from=$3
+    # A node that only DNS knows has its name here.
+    case $env_from in *[!0-9.]*) env_from=$(getent ahosts "$3" | awk 'NR == 1 { print $1 }') ;; *) ;; esac
+    found=$(run_sshd -T -C "user=root,host=$2,addr=$env_from" 2>/dev/null |
+        awk '$1 == "acceptenv" { for (i = 2; i <= NF; i++) print $i }')
     for accepted in $found; do
         # What sshd accepts are patterns.
         # shellcheck disable=SC2254
@@ -111,7 +115,11 @@ want_root_login() {
             root_policy=$(root_login)
         fi
         case "$phase $root_policy" in
-            'need ' | 'need no')
+            'need ')
+                need_failed {{ m("ssh.root_unknown") }} "$(run_sshd -t 2>&1)"
+                return 0
+                ;;
+            'need no')
                 need_failed {{ m("ssh.root_none", found=v("$root_policy")) }} {{ m("ssh.root_none_do") }}
                 return 0
                 ;;
@@ -144,8 +152,15 @@ want_root_key() {
         keep_first /root/.ssh/id_rsa
         keep_first /root/.ssh/id_rsa.pub
         (umask 077 && mkdir -p /root/.ssh) || cannot_write /root/.ssh
-        run ssh-keygen ssh-keygen -q -t rsa -b 4096 -N '' -C "root@$node" -f /root/.ssh/id_rsa ||
+        # The public half is there before the private one: a run that is cut short
+        # leaves either a whole pair or none.
+        rm -f /root/.ssh/.id_rsa.pvegen /root/.ssh/.id_rsa.pvegen.pub
+        if ! run ssh-keygen ssh-keygen -q -t rsa -b 4096 -N '' -C "root@$node" -f /root/.ssh/.id_rsa.pvegen ||
+            ! flush /root/.ssh/.id_rsa.pvegen ||
+            ! mv -f /root/.ssh/.id_rsa.pvegen.pub /root/.ssh/id_rsa.pub ||
+            ! mv -f /root/.ssh/.id_rsa.pvegen /root/.ssh/id_rsa; then
             cannot_write /root/.ssh/id_rsa
+        fi
         changed /root/.ssh/id_rsa {{ m("file.created") }}
     fi
 }
@@ -163,7 +178,7 @@ want_authorized_keys() {
 # print_keys: this node's public keys, as lines for its table in the description.
 print_keys() {
     if [ ! -r /root/.ssh/id_rsa.pub ]; then
-        printf '%s\n' {{ m("keys.none", again=v("$script")) }} >&2
+        printf '%s\n' {{ m("keys.none", again=v("$again")) }} >&2
         exit 1
     fi
     read -r key_type key_data _ </root/.ssh/id_rsa.pub
@@ -198,10 +213,20 @@ only_keys_wanted() {
     [ "$only" = trust ]
 }
 
-# root_login_as_wanted: sshd's answer for all whom no Match singles out.
+# root_login_as_wanted POLICY: sshd's answer for all whom no Match singles out; "keep"
+# is what it was before pvecm, as the step root-login has written it down.
 root_login_as_wanted() {
+    root_policy=$1 found=''
+    if [ "$1" = keep ]; then
+        if [ ! -r "$state_dir/root-login" ]; then
+            # Where nothing of ours was applied there is nothing to keep.
+            [ "$call" = verify ]
+            return
+        fi
+        read -r root_policy <"$state_dir/root-login"
+    fi
     found=$(root_login)
-    [ "$found" = "${root_policy:-$found}" ]
+    [ "$found" = "$root_policy" ]
 }
 
 # expect_root_reaches ADDRESS NAME: verify proves the way to every node that is up.

@@ -22,7 +22,7 @@ END
         admit_write </dev/null
         stop {{ m("admit.forbidden") }} {{ m("admit.forbidden_do") }}
     fi
-    printf '%s\n' {{ m("admit.opened", minutes=v("$open_minutes"), again=v("$script")) }}
+    printf '%s\n' {{ m("admit.opened", minutes=v("$open_minutes"), again=v("$again")) }}
 }
 
 # close: what admit opened is closed, now. The timer and the next boot call this.

@@ -83,6 +83,8 @@ need_no_cluster() {
     [ "$phase" = need ] || return 0
     if is_member; then
         need_failed {{ m("cluster.not_alone", cluster=v("$member_cluster")) }} {{ m("cluster.not_alone_do") }}
+    elif [ -n "$member_file" ]; then
+        need_failed {{ m("cluster.stub", file=v("$member_file")) }} {{ m("cluster.stub_do") }}
     else
         need_met {{ m("cluster.none") }}
     fi
@@ -121,9 +123,14 @@ find_valuables() {
     valuables=''
     for valuable in /etc/pve/nodes/*/qemu-server/*.conf /etc/pve/nodes/*/lxc/*.conf /etc/pve/nodes/*/openvz/*.conf \
         /etc/pve/nodes/*/host.fw /etc/pve/firewall/* /etc/pve/ha/*.cfg /etc/pve/sdn/*.cfg /etc/pve/mapping/*.cfg \
-        /etc/pve/jobs.cfg /etc/pve/domains.cfg /etc/pve/replication.cfg; do
+        /etc/pve/jobs.cfg /etc/pve/domains.cfg /etc/pve/replication.cfg /etc/pve/notifications.cfg \
+        /etc/pve/nodes/*/config /etc/pve/nodes/*/pveproxy-ssl.* /etc/pve/priv/acme/* /etc/pve/priv/tfa.cfg; do
         [ ! -s "$valuable" ] || valuables="$valuables $valuable"
     done
+    # The installer writes the keyboard's line.
+    if grep -q -s -v -E -e '^(keyboard:|#|[[:blank:]]*$)' /etc/pve/datacenter.cfg; then
+        valuables="$valuables /etc/pve/datacenter.cfg"
+    fi
     # It is there from the start, with comments and a PATH.
     if grep -q -s -E -e '^[^#[:blank:]=]+[[:blank:]].* root ' /etc/pve/vzdump.cron; then
         valuables="$valuables /etc/pve/vzdump.cron"
@@ -150,6 +157,32 @@ in_quorum() {
     esac
 }
 
+# before_pvecm POLICY [ADDRESS]: pvecm lets root in by password, and takes down for good
+# what the node's name resolves to. What the steps before see to has to be so, with
+# --only and --from too.
+before_pvecm() {
+    if [ "$call $phase" != 'apply want' ] || is_member; then return 0; fi
+    root_login_as_wanted "$1" || stop {{ m("cluster.root_login_first") }} {{ m("cluster.steps_first_do", again=v("$again")) }}
+    if ! resolves_to_own "$node" || { [ -n "${2:-}" ] && ! resolves "$node" "$2"; }; then
+        stop {{ m("cluster.names_first", node=v("$node"), found=v("$found")) }} {{ m("cluster.steps_first_do", again=v("$again")) }}
+    fi
+}
+
+# need_first ADDRESS NAME: before the cluster is created, another node, where it is up and
+# can be asked, is not in it: a first node that was set up anew has to join.
+need_first() {
+    if [ "$call $phase" != 'apply want' ] || is_member; then return 0; fi
+    [ -n "$(ssh-keyscan -T 3 "$1" 2>/dev/null)" ] || return 0
+    if ! members=$(ssh_to "$1" 'cat /etc/pve/.members 2>/dev/null; :' 2>/dev/null); then
+        note {{ m("create.silent", name=v("$2"), cluster=v("$cluster")) }}
+        return 0
+    fi
+    members=$(printf '%s' "$members" | tr -d ' \t\n')
+    ! says_of_members '"cluster":{"name":"'"$cluster"'"' ||
+        stop {{ m("create.exists", name=v("$2"), cluster=v("$cluster")) }} {{ m("create.exists_do", name=v("$2"), node=v("$node")) }}
+    note {{ m("create.asked", name=v("$2"), cluster=v("$cluster")) }}
+}
+
 # create_cluster NAME [OPTION...]: pvecm's exit status and text are no proof: the state is.
 create_cluster() {
     [ "$phase" = want ] || return 0
@@ -162,6 +195,11 @@ create_cluster() {
     run_undisturbed timeout -k 10 "$limit_join" pvecm create "$@"
     forget_looks
     changed {{ m("cluster.name", cluster=v("$cluster")) }} {{ m("unit.was_run", command=v("pvecm create $*")) }}
+}
+
+# has_corosync_files: corosync starts at the next boot, too.
+has_corosync_files() {
+    [ -s /etc/corosync/authkey ] && cmp -s /etc/pve/corosync.conf /etc/corosync/corosync.conf
 }
 
 pmxcfs_is_up() {
@@ -336,7 +374,7 @@ says_of_members() {
 # cluster's configuration when pve-cluster starts for the first time.
 want_no_stub() {
     if [ ! -e /etc/corosync/corosync.conf ]; then
-        [ "$phase" = need ] || same {{ m("stub.none") }}
+        if [ "$phase" = want ] && ! is_member; then same {{ m("stub.none") }}; fi
     elif is_member || [ -e /etc/corosync/authkey ]; then
         [ "$phase" = need ] || same {{ m("stub.member") }}
     elif ! is_stub; then

@@ -6,6 +6,7 @@ network_state() {
 
 step_bridge() {
     need {{ m("net.etcnet") }} {{ m("net.etcnet_do") }} test -d /etc/net/ifaces
+    need_not_disabled
 {% for nic in nics %}
     need_interface {{ nic }} {{ uppers | string }}
 {% endfor %}

@@ -3,12 +3,20 @@ step_create() {
 {% if own_address %}
     need_own_address {{ own_address }}
 {% endif %}
+    before_pvecm {{ policy }}{% if own_address %} {{ own_address }}{% endif %}
+
+{% for other in others %}
+    need_first {{ other.address }} {{ other.name }}
+{% endfor %}
     create_cluster {{ cluster }}{{ ' ' | sh if options }}{{ options }}
     if is_member; then want_units present run {{ boot }}; fi
     expect {{ m("cluster.in_quorum", node=node, cluster=cluster) }} "$limit_quorum" \
         {{ m("cluster.in_quorum_do", ports=t("cluster.ports_" ~ corosync)) }} \
         in_quorum
+    expect {{ m("cluster.files") }} 5 \
+        {{ m("cluster.files_do") }} \
+        has_corosync_files
     expect {{ m("ssh.root_login") }} 5 \
         {{ m("ssh.root_login_do") }} \
-        root_login_as_wanted
+        root_login_as_wanted {{ policy }}
 }

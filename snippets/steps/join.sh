@@ -5,14 +5,19 @@ step_join() {
 {% endif %}
     need_nothing_to_lose
     need_member {{ address }} {{ member }}
+    before_pvecm {{ policy }}{% if own_address %} {{ own_address }}{% endif %}
+
     join_cluster {{ address }} {{ member }}{{ ' ' | sh if options }}{{ options }}
     if is_member; then want_units present run {{ boot }}; fi
     expect {{ m("cluster.in_quorum", node=node, cluster=cluster) }} "$limit_quorum" \
         {{ m("cluster.in_quorum_do", ports=t("cluster.ports_" ~ corosync)) }} \
         in_quorum
+    expect {{ m("cluster.files") }} 5 \
+        {{ m("cluster.files_do") }} \
+        has_corosync_files
     unlock_join
     settle pvecm pvecm updatecerts
     expect {{ m("ssh.root_login") }} 5 \
         {{ m("ssh.root_login_do") }} \
-        root_login_as_wanted
+        root_login_as_wanted {{ policy }}
 }

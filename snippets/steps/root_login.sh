@@ -7,5 +7,5 @@ step_root_login() {
     check_with=''
     expect {{ m("ssh.root_login") }} 5 \
         {{ m("ssh.root_login_do") }} \
-        root_login_as_wanted
+        root_login_as_wanted {{ policy }}
 }

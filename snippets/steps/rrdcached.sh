@@ -4,5 +4,5 @@ step_rrdcached() {
 {% for directory in directories %}
     want_directory {{ directory }}
 {% endfor %}
-    settle rrdcached systemctl restart rrdcached
+    if has_unit rrdcached; then settle rrdcached systemctl restart rrdcached; fi
 }

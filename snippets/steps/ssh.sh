@@ -9,10 +9,11 @@ step_ssh() {
     on_change ''
     want_block {{ ssh_config }} environment first {{ "SendEnv LC_PVE_TICKET\n" | heredoc }}
 {% endif %}
-    expect {{ m("ssh.accepts") }} 5 \
-        {{ m("ssh.accepts_do") }} \
-        accepts_env LC_PVE_TICKET
+    want_units required run {{ unit }}
 {% for other in others %}
+    expect {{ m("ssh.accepts", name=other.name) }} 5 \
+        {{ m("ssh.accepts_do", name=other.name, address=other.address) }} \
+        accepts_env LC_PVE_TICKET {{ other.name }} {{ other.address }}
     expect {{ m("ssh.sends", name=other.name) }} 0 \
         {{ m("ssh.sends_do") }} \
         sends_env LC_PVE_TICKET {{ other.address }}

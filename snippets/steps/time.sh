@@ -24,6 +24,8 @@ step_time() {
 {% endfor %}
 {% endif %}
     want_no_other_time_service {{ masked | string }}
-    [ -z "$time_service" ] || want_units required run "$time_service"
-    settle "$time_service" systemctl restart "$time_service"
+    if [ -n "$time_service" ]; then
+        want_units required run "$time_service"
+        settle "$time_service" systemctl restart "$time_service"
+    fi
 }

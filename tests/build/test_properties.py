@@ -191,7 +191,7 @@ def _own_part(renderer: Renderer, script: Script, text: str) -> str | None:
     own = "\n".join(made.text.split("\n")[: first - 1])
     steps_run = "".join(f"step_{step.name.replace('-', '_')}\n" for step in script.steps)
     stubs = "".join(_STUB.format(name=name) for name in names)
-    begin = "phase=want call=apply script=x time_service=chronyd kept_method=static\n"
+    begin = "phase=want call=apply script=x again=x time_service=chronyd kept_method=static\n"
     return f"{own}\n{stubs}{begin}{{\n{steps_run}network_state\nusage\nafter_apply\n}} </dev/null\n"
 
 

@@ -190,6 +190,9 @@ VALUABLES = {
     "storage": ("/etc/pve/storage.cfg", "dir: local\n\tpath /var/lib/vz\n\nnfs: backup\n\tserver 10.0.0.9\n"),
     "user": ("/etc/pve/user.cfg", "user:root@pam:1:0:::::\nuser:anna@pve:1:0:::::\n"),
     "rule": ("/etc/pve/firewall/cluster.fw", "[OPTIONS]\nenable: 1\n"),
+    "settings": ("/etc/pve/datacenter.cfg", "keyboard: ru\nmigration: secure,network=10.1.0.0/24\n"),
+    "notes": ("/etc/pve/nodes/pve2/config", "description: mine\n"),
+    "certificate": ("/etc/pve/nodes/pve2/pveproxy-ssl.pem", "mine\n"),
     "job": ("/etc/pve/vzdump.cron", "PATH=/bin\n0 2 * * 6           root vzdump --all 1\n"),
 }
 

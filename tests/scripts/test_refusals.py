@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -134,6 +135,12 @@ def test_a_command_is_missing(make: Make, system: str, path: str) -> None:
     refused(box, f"commands are missing: {path.rpartition('/')[2]}")
 
 
+def test_rpm_is_missing(make: Make) -> None:
+    box = make(support.TEXTS["alt-p11"], held=HELD)
+    box.run("rm /usr/bin/rpm").check()
+    refused(box, "rpm cannot tell which packages are installed", "commands are missing: rpm")
+
+
 @pytest.mark.parametrize(
     ("system", "unit"),
     [
@@ -144,9 +151,12 @@ def test_a_command_is_missing(make: Make, system: str, path: str) -> None:
 def test_a_second_network_manager(make: Make, system: str, unit: str) -> None:
     box = make(support.TEXTS[system], held=HELD)
     add_unit(box, unit)
-    run = refused(box, f"{unit} is active and manages the network too")
+    run = refused(box, f"{unit} is active or enabled, and manages the network too")
     assert f"systemctl disable {unit}" in advice(run, f"{unit} is active")
     box.run(["systemctl", "stop", unit]).check()
+    if box.run(["systemctl", "is-enabled", unit]).status == 0:
+        refused(box, f"{unit} is active or enabled")  # it would take over at the next boot
+        box.run(["systemctl", "disable", unit]).check()
     support.check(box).expect(2)
 
 
@@ -165,6 +175,62 @@ def test_the_nic_is_in_another_bridge(make: Make, system: str) -> None:
     box = make(support.TEXTS[system], held=HELD)
     box.run("ip link add br9 type bridge && ip link set eth0 master br9").check()
     refused(box, "interface eth0 belongs to another bridge or bond")
+
+
+@pytest.mark.parametrize("line", ["DISABLED=yes", "NM_CONTROLLED=yes", " disabled='yes'"])
+def test_etcnet_s_defaults_turn_interfaces_off(make: Make, line: str) -> None:
+    """As NetworkManager's package writes them: the network would not come up again."""
+    box = make(held=HELD)
+    box.run(f'echo "{line}" >>/etc/net/ifaces/default/options-eth').check()
+    refused(box, "etcnet's defaults turn interfaces off: /etc/net/ifaces/default/options-eth")
+
+
+def test_a_further_address_is_not_lost(make: Make) -> None:
+    box = make(ALONE["alt-p11"], held=HELD)
+    box.run("sed -i 's|^[[:blank:]]*address .*|&\\n\\taddress 10.7.7.1/24|' /etc/network/interfaces").check()
+    assert "10.7.7.1" in box.read("/etc/network/interfaces")
+    run = refused(box, "/etc/network/interfaces holds what the description does not state")
+    assert "vmbr0: address 10.7.7.1" in advice(run, "does not state")
+    support.apply(box, "--only", "bridge", "--overwrite").expect(0)
+    support.check(box).expect(2)
+
+
+def test_a_broken_sshd_config_is_no_policy(make: Make) -> None:
+    box = make(held=HELD)
+    box.run("echo NoSuchOption yes >>/etc/openssh/sshd_config").check()
+    run = refused(box, "sshd does not accept /etc/openssh/sshd_config", "sshd does not tell its PermitRootLogin")
+    assert all("NoSuchOption" in point.yaml["help"] for point in run.tap.failures())
+
+
+def test_files_that_nothing_is_written_to_may_be_links(make: Make) -> None:
+    box = make(held=HELD)
+    box.run("mkdir -p /root/.ssh; touch /root/kept; ln -s /root/kept /root/.ssh/known_hosts").check()
+    box.run("rm -f /etc/ntpd.conf; ln -s /root/kept /etc/ntpd.conf").check()
+    support.check(box).expect(2)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("check", "--only", "host", "--from", "time"), ("apply", "--only", "host", "--only", "time"),
+        ("steps", "--quiet"), ("keys", "--only", "host"), ("admit", "--overwrite"),
+    ],
+)  # fmt: skip
+def test_options_that_would_do_nothing(make: Make, words: tuple[str, ...]) -> None:
+    box = make(held=HELD)
+    run = support.run(box, *words, tap=False)
+    assert (run.status, run.stdout) == (64, ""), run
+    assert "only one of the two" in run.stderr or "takes no options" in run.stderr, run
+    assert support.run(box, "-h", "apply", tap=False).expect(0).stdout == support.run(box, "help", tap=False).stdout
+
+
+def test_a_script_that_is_read_from_a_pipe_or_has_blanks_in_its_name(make: Make) -> None:
+    box = make(ALONE["alt-p8"], held=HELD)
+    box.put("/root/my scripts/pve 1.sh", box.read(PLACE))
+    run = support.run(box, "apply", "--only", "time", path="/root/my scripts/pve 1.sh").expect(0)
+    assert run.tap.said("See whether all is well: sh '/root/my scripts/pve 1.sh' verify")
+    piped = box.run(["dash", "-s", "apply", "--only", "time"], stdin=box.read(PLACE))
+    assert piped.status == 0 and "See whether all is well: sh pve1.sh verify" in piped.stdout, piped
 
 
 def test_all_reasons_in_one_go(make: Make) -> None:
@@ -423,6 +489,7 @@ def test_while_another_run_holds_the_lock(make: Make, shell: str) -> None:
 
 
 LOCK = "/run/pvegen/d"
+LOCKFILE = "/run/pvegen/lock"
 
 
 def test_the_lock_where_there_is_no_flock(make: Make) -> None:
@@ -447,6 +514,62 @@ def test_a_stale_lock_where_there_is_no_flock(make: Make, shell: str, stale: str
         box.run(f"sh -c 'echo $$' >{LOCK}/pid").check()
     support.apply(box, "--only", "time", shell=shell).expect(0)
     assert not box.exists(LOCK)
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("path", [LOCKFILE, "/var/log/pvegen/alone.log"])
+def test_a_lock_or_a_log_that_cannot_be_opened(make: Make, path: str, shell: str) -> None:
+    """In some shells a redirection that fails would end the script, with the status of that."""
+    box = make(ALONE["alt-p8"], held=HELD)
+    box.run(f"mkdir -p {path}").check()
+    before = support.picture(box, skip=[support.LOG])
+    run = support.apply(box, shell=shell)
+    assert run.status == 78 and run.tap.bail is not None and ("lock" in run.tap.bail or "log" in run.tap.bail), run
+    assert support.untouched(before, support.picture(box, skip=[support.LOG])) == []
+
+
+def test_nobody_else_holds_the_lock(make: Make) -> None:
+    box = make(ALONE["alt-p8"], held=HELD)
+    support.apply(box, "--only", "time").expect(0)
+    assert box.run("flock /run/pvegen/lock true", user="nobody").status != 0
+
+
+# Where a shell keeps here-documents in files ----------------------------------------------------------------------
+
+# bash keeps them in files as versions before 5.1 do where it is told to be like one of them.
+WITH_FILES = [("mksh", {}), ("bash-posix", {"BASH_COMPAT": "50"})]
+
+
+@pytest.mark.parametrize(("shell", "env"), WITH_FILES, ids=["mksh", "bash before 5.1"])
+def test_check_writes_nothing_to_the_disk(make: Make, shell: str, env: dict[str, str]) -> None:
+    box = make(support.TEXTS["alt-p8"], held=HELD)
+    opens = "open,openat,creat,mkdir,mkdirat,rename,renameat,renameat2,unlink,unlinkat,link,linkat,symlink,symlinkat"
+    words = ["strace", "-f", "-qq", "-y", "-o", "/run/trace", "-e", f"trace={opens}", "-e", "signal=none"]
+    box.run([*words, *SHELLS[shell], PLACE, "check"], env=env, timeout=120)
+    written = [
+        line for line in box.read("/run/trace").splitlines()
+        if ("O_CREAT" in line or "O_WRONLY" in line or "O_RDWR" in line or "open" not in line)
+        and " = -1 " not in line and not re.search(r'"(/dev/|/run/|/var/lib/standin/)', line)
+    ]  # fmt: skip
+    assert written == []
+
+
+@pytest.mark.parametrize(("shell", "env"), WITH_FILES, ids=["mksh", "bash before 5.1"])
+def test_a_full_disk_changes_nothing_of_what_check_sees(make: Make, shell: str, env: dict[str, str]) -> None:
+    box = make(support.TEXTS["alt-p8"], held=HELD)
+    usual = support.check(box, shell=shell, env=env).expect(2)
+    box.fill_disk()
+    full = support.check(box, shell=shell, env=env)
+    assert (full.status, full.stdout) == (2, usual.stdout), full
+
+
+@pytest.mark.parametrize(("shell", "env"), WITH_FILES, ids=["mksh", "bash before 5.1"])
+def test_no_room_for_here_documents_is_said(make: Make, shell: str, env: dict[str, str]) -> None:
+    box = make(support.TEXTS["alt-p8"], held=HELD)
+    full = "mount -t tmpfs -o size=4k full /{0} 2>/dev/null && head -c 64k /dev/zero >/{0}/fill"
+    box.run("; ".join(full.format(path) for path in ("run", "dev/shm", "tmp")))
+    run = support.check(box, shell=shell, env=env, tap=False)
+    assert run.status == 78 and "this shell cannot keep a here-document" in run.stderr, run
 
 
 # What stands where something is to be written -------------------------------------------------------------------
