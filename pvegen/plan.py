@@ -191,7 +191,7 @@ def _names(view: View, target: Target, node: NodeView) -> Step:
         "hosts": view.description.cluster.names == "hosts",
         "text": "".join(lines),
         "names": " ".join(f"{n.name} {n.fqdn}" for n in known),
-        "nodes": [{"name": n.name, "fqdn": n.fqdn, "address": n.host_address or ""} for n in view.nodes],
+        "unknown": [{"name": n.name, "fqdn": n.fqdn} for n in view.nodes if n.host_address is None],
         "domain": domain,
     }
     return Step("names", "names", values)

@@ -181,18 +181,10 @@ step_names() {
 10.0.0.251 pve1.localdomain pve1
 10.0.0.252 pve2.localdomain pve2
 END
-    expect 'pve1 is 10.0.0.251' 5 \
-        'See who answers what: getent ahosts pve1; grep pve1 /etc/hosts; grep hosts: /etc/nsswitch.conf' \
-        resolves pve1 10.0.0.251
-    expect '10.0.0.251 is pve1.localdomain' 5 \
-        'An earlier line of /etc/hosts, or the reverse zone in DNS, has another name for it.' \
-        resolves_back 10.0.0.251 pve1.localdomain pve1
-    expect 'pve2 is 10.0.0.252' 5 \
-        'See who answers what: getent ahosts pve2; grep pve2 /etc/hosts; grep hosts: /etc/nsswitch.conf' \
-        resolves pve2 10.0.0.252
-    expect '10.0.0.252 is pve2.localdomain' 5 \
-        'An earlier line of /etc/hosts, or the reverse zone in DNS, has another name for it.' \
-        resolves_back 10.0.0.252 pve2.localdomain pve2
+    expect_names <<'END'
+10.0.0.251 pve1.localdomain pve1
+10.0.0.252 pve2.localdomain pve2
+END
     expect 'pve1 is an address of this node' 5 \
         'See: getent ahosts pve1; ip addr. Is the network up as described?' \
         resolves_to_own pve1
@@ -216,12 +208,7 @@ END
 SendEnv LC_PVE_TICKET
 END
     want_units required run sshd
-    expect 'sshd takes LC_PVE_TICKET from pve2' 5 \
-        'See: sshd -T -C user=root,host=pve2,addr=10.0.0.252 | grep -i acceptenv. A Match block that lists AcceptEnv has to list LC_PVE_TICKET too.' \
-        accepts_env LC_PVE_TICKET pve2 10.0.0.252
-    expect 'ssh sends LC_PVE_TICKET to pve2' 0 \
-        'See: ssh -G root@NODE | grep -i sendenv; and root'\''s own /root/.ssh/config' \
-        sends_env LC_PVE_TICKET 10.0.0.252
+    expect_ticket 10.0.0.252 pve2
 }
 
 # PVE's nodes run commands on one another as root through ssh. Once the node
@@ -1991,6 +1978,19 @@ hosts_filter() {
         }' part=want - part=have "$(existing "$3")"
 }
 
+# expect_names <<END: lines as in /etc/hosts; each name is its address, and back.
+expect_names() {
+    if [ "$phase" = need ] || [ "$call" = check ]; then return 0; fi
+    while read -r name_address name_whole name_short; do
+        expect "$name_short is $name_address" 5 \
+            "See who answers what: getent ahosts $name_short; grep $name_short /etc/hosts; grep hosts: /etc/nsswitch.conf" \
+            resolves "$name_short" "$name_address"
+        expect "$name_address is $name_whole" 5 \
+            'An earlier line of /etc/hosts, or the reverse zone in DNS, has another name for it.' \
+            resolves_back "$name_address" "$name_whole" "$name_short"
+    done
+}
+
 # resolves NAME ADDRESS: every address of the name is this one, so that the first
 # is (pmxcfs and pvecm take the first).
 resolves() {
@@ -2041,6 +2041,16 @@ need_sshd_fine() {
     else
         need_failed "sshd does not accept $sshd_config" "$sshd_said"
     fi
+}
+
+# expect_ticket ADDRESS NAME: the ticket passes from the other node to this one, and back.
+expect_ticket() {
+    expect "sshd takes LC_PVE_TICKET from $2" 5 \
+        "See: sshd -T -C user=root,host=$2,addr=$1 | grep -i acceptenv. A Match block that lists AcceptEnv has to list LC_PVE_TICKET too." \
+        accepts_env LC_PVE_TICKET "$2" "$1"
+    expect "ssh sends LC_PVE_TICKET to $2" 0 \
+        'See: ssh -G root@NODE | grep -i sendenv; and root'\''s own /root/.ssh/config' \
+        sends_env LC_PVE_TICKET "$1"
 }
 
 # accepts_env NAME HOST ADDRESS: sshd takes the variable from root of that host, whatever

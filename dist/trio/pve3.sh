@@ -172,24 +172,11 @@ step_names() {
 10.20.0.12 pve2.example.org pve2
 10.20.0.13 pve3.example.org pve3
 END
-    expect 'pve1 is 10.20.0.11' 5 \
-        'See who answers what: getent ahosts pve1; grep pve1 /etc/hosts; grep hosts: /etc/nsswitch.conf' \
-        resolves pve1 10.20.0.11
-    expect '10.20.0.11 is pve1.example.org' 5 \
-        'An earlier line of /etc/hosts, or the reverse zone in DNS, has another name for it.' \
-        resolves_back 10.20.0.11 pve1.example.org pve1
-    expect 'pve2 is 10.20.0.12' 5 \
-        'See who answers what: getent ahosts pve2; grep pve2 /etc/hosts; grep hosts: /etc/nsswitch.conf' \
-        resolves pve2 10.20.0.12
-    expect '10.20.0.12 is pve2.example.org' 5 \
-        'An earlier line of /etc/hosts, or the reverse zone in DNS, has another name for it.' \
-        resolves_back 10.20.0.12 pve2.example.org pve2
-    expect 'pve3 is 10.20.0.13' 5 \
-        'See who answers what: getent ahosts pve3; grep pve3 /etc/hosts; grep hosts: /etc/nsswitch.conf' \
-        resolves pve3 10.20.0.13
-    expect '10.20.0.13 is pve3.example.org' 5 \
-        'An earlier line of /etc/hosts, or the reverse zone in DNS, has another name for it.' \
-        resolves_back 10.20.0.13 pve3.example.org pve3
+    expect_names <<'END'
+10.20.0.11 pve1.example.org pve1
+10.20.0.12 pve2.example.org pve2
+10.20.0.13 pve3.example.org pve3
+END
     expect 'pve3 is an address of this node' 5 \
         'See: getent ahosts pve3; ip addr. Is the network up as described?' \
         resolves_to_own pve3
@@ -213,18 +200,8 @@ END
 SendEnv LC_PVE_TICKET
 END
     want_units required run sshd
-    expect 'sshd takes LC_PVE_TICKET from pve1' 5 \
-        'See: sshd -T -C user=root,host=pve1,addr=10.20.0.11 | grep -i acceptenv. A Match block that lists AcceptEnv has to list LC_PVE_TICKET too.' \
-        accepts_env LC_PVE_TICKET pve1 10.20.0.11
-    expect 'ssh sends LC_PVE_TICKET to pve1' 0 \
-        'See: ssh -G root@NODE | grep -i sendenv; and root'\''s own /root/.ssh/config' \
-        sends_env LC_PVE_TICKET 10.20.0.11
-    expect 'sshd takes LC_PVE_TICKET from pve2' 5 \
-        'See: sshd -T -C user=root,host=pve2,addr=10.20.0.12 | grep -i acceptenv. A Match block that lists AcceptEnv has to list LC_PVE_TICKET too.' \
-        accepts_env LC_PVE_TICKET pve2 10.20.0.12
-    expect 'ssh sends LC_PVE_TICKET to pve2' 0 \
-        'See: ssh -G root@NODE | grep -i sendenv; and root'\''s own /root/.ssh/config' \
-        sends_env LC_PVE_TICKET 10.20.0.12
+    expect_ticket 10.20.0.11 pve1
+    expect_ticket 10.20.0.12 pve2
 }
 
 # PVE's nodes run commands on one another as root through ssh. Once the node
@@ -1852,6 +1829,19 @@ hosts_filter() {
         }' part=want - part=have "$(existing "$3")"
 }
 
+# expect_names <<END: lines as in /etc/hosts; each name is its address, and back.
+expect_names() {
+    if [ "$phase" = need ] || [ "$call" = check ]; then return 0; fi
+    while read -r name_address name_whole name_short; do
+        expect "$name_short is $name_address" 5 \
+            "See who answers what: getent ahosts $name_short; grep $name_short /etc/hosts; grep hosts: /etc/nsswitch.conf" \
+            resolves "$name_short" "$name_address"
+        expect "$name_address is $name_whole" 5 \
+            'An earlier line of /etc/hosts, or the reverse zone in DNS, has another name for it.' \
+            resolves_back "$name_address" "$name_whole" "$name_short"
+    done
+}
+
 # resolves NAME ADDRESS: every address of the name is this one, so that the first
 # is (pmxcfs and pvecm take the first).
 resolves() {
@@ -1902,6 +1892,16 @@ need_sshd_fine() {
     else
         need_failed "sshd does not accept $sshd_config" "$sshd_said"
     fi
+}
+
+# expect_ticket ADDRESS NAME: the ticket passes from the other node to this one, and back.
+expect_ticket() {
+    expect "sshd takes LC_PVE_TICKET from $2" 5 \
+        "See: sshd -T -C user=root,host=$2,addr=$1 | grep -i acceptenv. A Match block that lists AcceptEnv has to list LC_PVE_TICKET too." \
+        accepts_env LC_PVE_TICKET "$2" "$1"
+    expect "ssh sends LC_PVE_TICKET to $2" 0 \
+        'See: ssh -G root@NODE | grep -i sendenv; and root'\''s own /root/.ssh/config' \
+        sends_env LC_PVE_TICKET "$1"
 }
 
 # accepts_env NAME HOST ADDRESS: sshd takes the variable from root of that host, whatever

@@ -54,6 +54,19 @@ hosts_filter() {
         }' part=want - part=have "$(existing "$3")"
 }
 
+# expect_names <<END: lines as in /etc/hosts; each name is its address, and back.
+expect_names() {
+    if [ "$phase" = need ] || [ "$call" = check ]; then return 0; fi
+    while read -r name_address name_whole name_short; do
+        expect {{ m("names.forward", name=v("$name_short"), address=v("$name_address")) }} 5 \
+            {{ m("names.forward_do", name=v("$name_short")) }} \
+            resolves "$name_short" "$name_address"
+        expect {{ m("names.back", name=v("$name_whole"), address=v("$name_address")) }} 5 \
+            {{ m("names.back_do") }} \
+            resolves_back "$name_address" "$name_whole" "$name_short"
+    done
+}
+
 # resolves NAME ADDRESS: every address of the name is this one, so that the first
 # is (pmxcfs and pvecm take the first).
 resolves() {

@@ -23,6 +23,16 @@ need_sshd_fine() {
     fi
 }
 
+# expect_ticket ADDRESS NAME: the ticket passes from the other node to this one, and back.
+expect_ticket() {
+    expect {{ m("ssh.accepts", name=v("$2")) }} 5 \
+        {{ m("ssh.accepts_do", name=v("$2"), address=v("$1")) }} \
+        accepts_env LC_PVE_TICKET "$2" "$1"
+    expect {{ m("ssh.sends", name=v("$2")) }} 0 \
+        {{ m("ssh.sends_do") }} \
+        sends_env LC_PVE_TICKET "$1"
+}
+
 # accepts_env NAME HOST ADDRESS: sshd takes the variable from root of that host, whatever
 # Match blocks there are: the list in one of them replaces the one before them.
 accepts_env() {

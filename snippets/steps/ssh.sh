@@ -11,11 +11,6 @@ step_ssh() {
 {% endif %}
     want_units required run {{ unit }}
 {% for other in others %}
-    expect {{ m("ssh.accepts", name=other.name) }} 5 \
-        {{ m("ssh.accepts_do", name=other.name, address=other.address) }} \
-        accepts_env LC_PVE_TICKET {{ other.name }} {{ other.address }}
-    expect {{ m("ssh.sends", name=other.name) }} 0 \
-        {{ m("ssh.sends_do") }} \
-        sends_env LC_PVE_TICKET {{ other.address }}
+    expect_ticket {{ other.address }} {{ other.name }}
 {% endfor %}
 }
