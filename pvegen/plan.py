@@ -76,9 +76,20 @@ def _script(view: View, target: Target, node: NodeView) -> Script:
         "open_minutes": description.ssh.open_minutes,
         "ssh_dir": target.ssh["config"],
         "ssh_unit": target.ssh["unit"],
+        "units": " ".join(dict.fromkeys(_units(view, target))),
         "limits": {name: getattr(limits, name) for name in ("unit", "network", "quorum", "join", "api", "clock")},
     }
     return Script(node.name, steps, values)
+
+
+def _units(view: View, target: Target) -> list[str]:
+    """All units that the steps look at."""
+    services = target.services
+    found = [*target.network["rivals"], *target.time["services"], *target.network["boot_units"]]
+    found += [*services["before"], *services["cluster"], *services["after"], *services["onboot"]]
+    if view.is_cluster:
+        found += [target.ssh["unit"], *services["boot"]]
+    return found
 
 
 # What the runtime itself calls, beside what the target's steps do.

@@ -24,6 +24,9 @@ sshd_config=$ssh_dir/sshd_config
 sshd_unit={{ ssh_unit | string }}
 {% endif %}
 
+{{ t("head.units") | comment }}
+unit_names={{ units | string }}
+
 {{ t("head.limits") | comment }}
 {% for name, seconds in limits.items() %}
 limit_{{ name | sh }}={{ seconds }}

@@ -37,6 +37,9 @@ ssh_dir='/etc/openssh'
 sshd_config=$ssh_dir/sshd_config
 sshd_unit='sshd'
 
+# Units that the steps look at: asked for all at once.
+unit_names='NetworkManager systemd-networkd network chronyd ntpd systemd-timesyncd networking ifupdown2.networking rrdcached ksmtuned crond lxcfs rpcbind lxc lxc-net lxc-monitord pve-cluster pvedaemon pveproxy pvestatd pvescheduler spiceproxy pve-firewall pvefw-logger pve-ha-lrm pve-ha-crm qmeventd pve-lxc-syscalld pve-guests sshd corosync'
+
 # Waits and limits, in seconds.
 limit_unit=60
 limit_network=60
@@ -777,17 +780,19 @@ expect() {
 
 # want_edited PATH FILTER [ARGUMENT...] <<END: the file is as the filter makes it
 # of what it is now and of the lines given. "FILTER ... test PATH" says by its
-# exit status whether that is so (1: no), "FILTER ... print PATH" prints it.
+# exit status whether that is so (1: no; 5: no, and what it prints would be lost),
+# "FILTER ... print PATH" prints it.
 want_edited() {
     edited=$1
     shift
     if [ "$phase" = need ]; then
         need_plain_file "$edited" || return 0
-        "$@" test "$edited"
-        case $? in
-            0) looks_same "$edited $*" ;;
-            1) : "${step_differs:=yes}" ;;
-            4) need_failed "$edited has no address of the bridge or of its port that could be kept" 'State the address in the description instead of "keep".' ;;
+        edited_said=$("$@" test "$edited")
+        case $?$overwrite in
+            0*) looks_same "$edited $*" ;;
+            1* | 5yes) : "${step_differs:=yes}" ;;
+            5) need_failed "$edited holds what the description does not state" "$edited_said -- State it, add it elsewhere, or let it go with: sh $again apply --overwrite" ;;
+            4*) need_failed "$edited has no address of the bridge or of its port that could be kept" 'State the address in the description instead of "keep".' ;;
             *) need_failed "$edited has a BEGIN line of ours without its END line" 'Somebody cut our block in two. Put the END line back where the block ended, or remove the block.' ;;
         esac
     elif is_same "$edited $*"; then
@@ -806,8 +811,12 @@ want_block() {
 
 # want_no_block PATH TAG: a block of ours from an earlier description is gone.
 want_no_block() {
-    ! grep -q -s -F -x -e "# BEGIN pvegen $cluster: $2" "$1" ||
+    if is_same "no $2 in $1"; then return 0; fi
+    if grep -q -s -F -x -e "# BEGIN pvegen $cluster: $2" "$1"; then
         want_edited "$1" block_filter "pvegen $cluster: $2" last </dev/null
+    else
+        looks_same "no $2 in $1"
+    fi
 }
 
 block_filter() {
@@ -1183,42 +1192,65 @@ need_clock() {
     fi
 }
 
-# Services, as systemd sees them: one look at all units of a step.
+# Services, as systemd sees them: one look at all units of the script.
 
 # units_look UNIT...: their states into $units, a line each:
 # unit id load active file-state type refuses-start condition when-looked-at
 units_look() {
-    units=$(
-        systemctl show -p Id -p LoadState -p ActiveState -p UnitFileState -p Type \
-            -p RefuseManualStart -p ConditionResult -p ConditionTimestampMonotonic -- "$@" 2>/dev/null |
-            awk -v asked="$*" '
-                BEGIN { count = split(asked, unit, " "); n = 1 }
-                function flush_unit() {
-                    if (seen) print unit[n++], get("Id"), get("LoadState"), get("ActiveState"), \
-                        get("UnitFileState"), get("Type"), get("RefuseManualStart"), get("ConditionResult"), \
-                        get("ConditionTimestampMonotonic")
-                    split("", value)
-                    seen = 0
-                }
-                function get(name) { return value[name] == "" ? "-" : value[name] }
-                /^$/ { flush_unit(); next }
-                { cut = index($0, "="); value[substr($0, 1, cut - 1)] = substr($0, cut + 1); seen = 1 }
-                END { flush_unit() }'
-    )
+    if [ "${units_at:-}" != "$looks" ]; then
+        units_at=$looks
+        # All that the steps will ask for, with one process.
+        # shellcheck disable=SC2086
+        units_seen=$(units_show $unit_names)
+    fi
+    units=$line_break units_asked=" $* " units_ifs=$IFS
+    IFS=$line_break
+    for unit_line in $units_seen; do
+        case $units_asked in
+            *" ${unit_line%% *} "*) units=$units$unit_line$line_break ;;
+            *) ;;
+        esac
+    done
+    IFS=$units_ifs
+    for unit in "$@"; do
+        case $units in
+            *"$line_break$unit "*) ;;
+            *) units=$units$(units_show "$unit")$line_break ;;
+        esac
+    done
+}
+
+units_show() {
+    systemctl show -p Id -p LoadState -p ActiveState -p UnitFileState -p Type \
+        -p RefuseManualStart -p ConditionResult -p ConditionTimestampMonotonic -- "$@" 2>/dev/null |
+        awk -v asked="$*" '
+            BEGIN { count = split(asked, unit, " "); n = 1 }
+            function flush_unit() {
+                if (seen) print unit[n++], get("Id"), get("LoadState"), get("ActiveState"), \
+                    get("UnitFileState"), get("Type"), get("RefuseManualStart"), get("ConditionResult"), \
+                    get("ConditionTimestampMonotonic")
+                split("", value)
+                seen = 0
+            }
+            function get(name) { return value[name] == "" ? "-" : value[name] }
+            /^$/ { flush_unit(); next }
+            { cut = index($0, "="); value[substr($0, 1, cut - 1)] = substr($0, cut + 1); seen = 1 }
+            END { flush_unit() }'
 }
 
 # unit_facts UNIT: what units_look saw of it, into variables.
 unit_facts() {
     unit_id=$1 unit_load=not-found unit_active=inactive unit_file=- unit_type=- unit_refuses=no unit_condition=yes
     unit_looked_at=0
-    # A line of $units is split into its words on purpose.
-    while read -r unit_name unit_words; do
-        [ "$unit_name" = "$1" ] || continue
-        # shellcheck disable=SC2086
-        unit_set $unit_words
-    done <<END
-$units
-END
+    case $units in
+        *"$line_break$1 "*)
+            unit_words=${units#*"$line_break$1 "}
+            # The line is split into its words on purpose.
+            # shellcheck disable=SC2086
+            unit_set ${unit_words%%"$line_break"*}
+            ;;
+        *) ;;
+    esac
 }
 
 unit_set() {
@@ -1301,6 +1333,7 @@ enable_unit() {
     keep_unit
     systemctl enable "$unit_id" >/dev/null 2>&1 ||
         stop "$unit cannot be enabled" "See why: systemctl status $unit_id; journalctl -b -u $unit_id"
+    forget_looks
     unit_changed=yes
     changed "$unit" 'enabled'
 }
@@ -1318,10 +1351,10 @@ start_unit() {
     forget_looks
     if ! run "$unit" systemctl start "$unit_id" || ! within "$limit_unit" unit_is_up "$unit_id"; then
         # The other units' states are still needed.
-        units_seen=$units
+        units_kept=$units
         units_look "$unit"
         unit_facts "$unit"
-        units=$units_seen
+        units=$units_kept
         if unit_unwanted; then
             point ok "$unit" 'SKIP its own start condition does not hold here'
         elif [ "$unit_type" = oneshot ] && [ "$unit_active" = inactive ]; then
@@ -1408,6 +1441,7 @@ want_no_other_time_service() {
             stop "systemctl stop $unit_id failed" "See why: systemctl status $unit_id; journalctl -b -u $unit_id"
         # pve-cluster of old would pull it in again.
         ! is_word "$unit" "$1" || run "$unit" systemctl mask "$unit_id"
+        forget_looks
         changed "$unit" 'disabled and stopped'
     done
 }
@@ -1614,21 +1648,11 @@ uses_nameserver() {
 # where the lines say @method@, @options@ or @dns@. Addresses that would be lost are a
 # reason to refuse, but not in a mere mirror of the configuration.
 want_interfaces() {
-    if [ "$phase" = need ] && [ -z "$overwrite${4:-}" ] && [ -e "$1" ]; then
-        interfaces_wanted=$(cat)
-        further_lines=$(printf '%s\n' "$interfaces_wanted" | interfaces_filter "$2" "$3" further "$1")
-        [ -z "$further_lines" ] ||
-            need_failed "$1 holds what the description does not state" "$further_lines -- State it, add it elsewhere, or let it go with: sh $again apply --overwrite"
-        want_edited "$1" interfaces_filter "$2" "$3" <<END
-$interfaces_wanted
-END
-    else
-        want_edited "$1" interfaces_filter "$2" "$3"
-    fi
+    want_edited "$1" interfaces_filter "$2" "$3" "${4:-}"
 }
 
 interfaces_filter() {
-    awk -v names="$1" -v kept="$2" -v mode="$3" -v tag="pvegen $cluster" '
+    awk -v names="$1" -v kept="$2" -v mirror="$3" -v mode="$4" -v tag="pvegen $cluster" '
         BEGIN {
             count = split(names, name, " ")
             for (i = 1; i <= count; i++) ours[name[i]] = 1
@@ -1686,18 +1710,20 @@ interfaces_filter() {
             sub(/[\/ \t].*$/, "", text)
             return text
         }
-        # Addresses that nobody describes: a stanza of ours takes the place of one.
-        function further(    which, n, i, address, seen, kept_one) {
+        # Addresses that nobody describes: a stanza of ours takes the place of one. Their
+        # count.
+        function further(    which, n, i, address, seen, kept_one, count) {
             for (which in had) {
                 n = split(had[which], address, " ")
                 kept_one = 0
                 for (i = 1; i <= n; i++) if (described[address[i]]) kept_one = 1
                 for (i = 1; i <= n; i++) {
                     if (described[address[i]] || seen[which, address[i]]++) continue
-                    if (kept_one) print which ": address " address[i]
+                    if (kept_one && ++count) print which ": address " address[i]
                     kept_one = 1
                 }
             }
+            return count
         }
         function put(text) {
             if (text ~ /^source/ && !split_at) split_at = lines + 1
@@ -1746,10 +1772,6 @@ interfaces_filter() {
         }
         END {
             if (inside) exit 3
-            if (mode == "further") {
-                if (!takes_over) further()
-                exit
-            }
             if (takes_over && !carries(keep[1]) && !carries(keep[2])) exit 4
             if (!loopback) made = "auto lo\niface lo inet loopback\n\n"
             while (lines && line_of[lines] == "" && !split_at) lines--
@@ -1759,9 +1781,12 @@ interfaces_filter() {
                 if (line_of[i] != "" || line_of[i - 1] != "" || i == 1) made = made line_of[i] "\n"
             }
             if (!split_at) made = made (lines ? "\n" : "") block()
-            if (mode == "test") exit made != have
+            if (mode == "test") {
+                if (made == have) exit 0
+                exit mirror == "" && !takes_over && further() ? 5 : 1
+            }
             printf "%s", made
-        }' part=want - part=have "$(existing "$4")"
+        }' part=want - part=have "$(existing "$5")"
 }
 
 # need_no_stanza_elsewhere NAME...: an interface is described in one file only.

@@ -25,17 +25,19 @@ want_file() {
 
 # want_edited PATH FILTER [ARGUMENT...] <<END: the file is as the filter makes it
 # of what it is now and of the lines given. "FILTER ... test PATH" says by its
-# exit status whether that is so (1: no), "FILTER ... print PATH" prints it.
+# exit status whether that is so (1: no; 5: no, and what it prints would be lost),
+# "FILTER ... print PATH" prints it.
 want_edited() {
     edited=$1
     shift
     if [ "$phase" = need ]; then
         need_plain_file "$edited" || return 0
-        "$@" test "$edited"
-        case $? in
-            0) looks_same "$edited $*" ;;
-            1) : "${step_differs:=yes}" ;;
-            4) need_failed {{ m("net.keep_none", path=v("$edited")) }} {{ m("net.keep_none_do") }} ;;
+        edited_said=$("$@" test "$edited")
+        case $?$overwrite in
+            0*) looks_same "$edited $*" ;;
+            1* | 5yes) : "${step_differs:=yes}" ;;
+            5) need_failed {{ m("net.else", path=v("$edited")) }} {{ m("net.else_do", lines=v("$edited_said"), again=v("$again")) }} ;;
+            4*) need_failed {{ m("net.keep_none", path=v("$edited")) }} {{ m("net.keep_none_do") }} ;;
             *) need_failed {{ m("file.markers", path=v("$edited")) }} {{ m("file.markers_do") }} ;;
         esac
     elif is_same "$edited $*"; then
@@ -54,8 +56,12 @@ want_block() {
 
 # want_no_block PATH TAG: a block of ours from an earlier description is gone.
 want_no_block() {
-    ! grep -q -s -F -x -e "# BEGIN pvegen $cluster: $2" "$1" ||
+    if is_same "no $2 in $1"; then return 0; fi
+    if grep -q -s -F -x -e "# BEGIN pvegen $cluster: $2" "$1"; then
         want_edited "$1" block_filter "pvegen $cluster: $2" last </dev/null
+    else
+        looks_same "no $2 in $1"
+    fi
 }
 
 block_filter() {

@@ -1,39 +1,62 @@
-# Services, as systemd sees them: one look at all units of a step.
+# Services, as systemd sees them: one look at all units of the script.
 
 # units_look UNIT...: their states into $units, a line each:
 # unit id load active file-state type refuses-start condition when-looked-at
 units_look() {
-    units=$(
-        systemctl show -p Id -p LoadState -p ActiveState -p UnitFileState -p Type \
-            -p RefuseManualStart -p ConditionResult -p ConditionTimestampMonotonic -- "$@" 2>/dev/null |
-            awk -v asked="$*" '
-                BEGIN { count = split(asked, unit, " "); n = 1 }
-                function flush_unit() {
-                    if (seen) print unit[n++], get("Id"), get("LoadState"), get("ActiveState"), \
-                        get("UnitFileState"), get("Type"), get("RefuseManualStart"), get("ConditionResult"), \
-                        get("ConditionTimestampMonotonic")
-                    split("", value)
-                    seen = 0
-                }
-                function get(name) { return value[name] == "" ? "-" : value[name] }
-                /^$/ { flush_unit(); next }
-                { cut = index($0, "="); value[substr($0, 1, cut - 1)] = substr($0, cut + 1); seen = 1 }
-                END { flush_unit() }'
-    )
+    if [ "${units_at:-}" != "$looks" ]; then
+        units_at=$looks
+        # All that the steps will ask for, with one process.
+        # shellcheck disable=SC2086
+        units_seen=$(units_show $unit_names)
+    fi
+    units=$line_break units_asked=" $* " units_ifs=$IFS
+    IFS=$line_break
+    for unit_line in $units_seen; do
+        case $units_asked in
+            *" ${unit_line%% *} "*) units=$units$unit_line$line_break ;;
+            *) ;;
+        esac
+    done
+    IFS=$units_ifs
+    for unit in "$@"; do
+        case $units in
+            *"$line_break$unit "*) ;;
+            *) units=$units$(units_show "$unit")$line_break ;;
+        esac
+    done
+}
+
+units_show() {
+    systemctl show -p Id -p LoadState -p ActiveState -p UnitFileState -p Type \
+        -p RefuseManualStart -p ConditionResult -p ConditionTimestampMonotonic -- "$@" 2>/dev/null |
+        awk -v asked="$*" '
+            BEGIN { count = split(asked, unit, " "); n = 1 }
+            function flush_unit() {
+                if (seen) print unit[n++], get("Id"), get("LoadState"), get("ActiveState"), \
+                    get("UnitFileState"), get("Type"), get("RefuseManualStart"), get("ConditionResult"), \
+                    get("ConditionTimestampMonotonic")
+                split("", value)
+                seen = 0
+            }
+            function get(name) { return value[name] == "" ? "-" : value[name] }
+            /^$/ { flush_unit(); next }
+            { cut = index($0, "="); value[substr($0, 1, cut - 1)] = substr($0, cut + 1); seen = 1 }
+            END { flush_unit() }'
 }
 
 # unit_facts UNIT: what units_look saw of it, into variables.
 unit_facts() {
     unit_id=$1 unit_load=not-found unit_active=inactive unit_file=- unit_type=- unit_refuses=no unit_condition=yes
     unit_looked_at=0
-    # A line of $units is split into its words on purpose.
-    while read -r unit_name unit_words; do
-        [ "$unit_name" = "$1" ] || continue
-        # shellcheck disable=SC2086
-        unit_set $unit_words
-    done <<END
-$units
-END
+    case $units in
+        *"$line_break$1 "*)
+            unit_words=${units#*"$line_break$1 "}
+            # The line is split into its words on purpose.
+            # shellcheck disable=SC2086
+            unit_set ${unit_words%%"$line_break"*}
+            ;;
+        *) ;;
+    esac
 }
 
 unit_set() {
@@ -123,6 +146,7 @@ enable_unit() {
     keep_unit
     systemctl enable "$unit_id" >/dev/null 2>&1 ||
         stop {{ m("unit.enable_failed", unit=v("$unit")) }} {{ m("unit.run_failed_do", unit=v("$unit_id")) }}
+    forget_looks
     unit_changed=yes
     changed "$unit" {{ m("unit.was_enabled") }}
 }
@@ -140,10 +164,10 @@ start_unit() {
     forget_looks
     if ! run "$unit" systemctl start "$unit_id" || ! within "$limit_unit" unit_is_up "$unit_id"; then
         # The other units' states are still needed.
-        units_seen=$units
+        units_kept=$units
         units_look "$unit"
         unit_facts "$unit"
-        units=$units_seen
+        units=$units_kept
         if unit_unwanted; then
             point ok "$unit" {{ m("unit.skip_condition") }}
         elif [ "$unit_type" = oneshot ] && [ "$unit_active" = inactive ]; then
@@ -230,6 +254,7 @@ want_no_other_time_service() {
             stop {{ m("unit.run_failed", command=v("systemctl stop $unit_id")) }} {{ m("unit.run_failed_do", unit=v("$unit_id")) }}
         # pve-cluster of old would pull it in again.
         ! is_word "$unit" "$1" || run "$unit" systemctl mask "$unit_id"
+        forget_looks
         changed "$unit" {{ m("time.stopped_other") }}
     done
 }

@@ -6,21 +6,11 @@
 # where the lines say @method@, @options@ or @dns@. Addresses that would be lost are a
 # reason to refuse, but not in a mere mirror of the configuration.
 want_interfaces() {
-    if [ "$phase" = need ] && [ -z "$overwrite${4:-}" ] && [ -e "$1" ]; then
-        interfaces_wanted=$(cat)
-        further_lines=$(printf '%s\n' "$interfaces_wanted" | interfaces_filter "$2" "$3" further "$1")
-        [ -z "$further_lines" ] ||
-            need_failed {{ m("net.else", path=v("$1")) }} {{ m("net.else_do", lines=v("$further_lines"), again=v("$again")) }}
-        want_edited "$1" interfaces_filter "$2" "$3" <<END
-$interfaces_wanted
-END
-    else
-        want_edited "$1" interfaces_filter "$2" "$3"
-    fi
+    want_edited "$1" interfaces_filter "$2" "$3" "${4:-}"
 }
 
 interfaces_filter() {
-    awk -v names="$1" -v kept="$2" -v mode="$3" -v tag="pvegen $cluster" '
+    awk -v names="$1" -v kept="$2" -v mirror="$3" -v mode="$4" -v tag="pvegen $cluster" '
         BEGIN {
             count = split(names, name, " ")
             for (i = 1; i <= count; i++) ours[name[i]] = 1
@@ -78,18 +68,20 @@ interfaces_filter() {
             sub(/[\/ \t].*$/, "", text)
             return text
         }
-        # Addresses that nobody describes: a stanza of ours takes the place of one.
-        function further(    which, n, i, address, seen, kept_one) {
+        # Addresses that nobody describes: a stanza of ours takes the place of one. Their
+        # count.
+        function further(    which, n, i, address, seen, kept_one, count) {
             for (which in had) {
                 n = split(had[which], address, " ")
                 kept_one = 0
                 for (i = 1; i <= n; i++) if (described[address[i]]) kept_one = 1
                 for (i = 1; i <= n; i++) {
                     if (described[address[i]] || seen[which, address[i]]++) continue
-                    if (kept_one) print which ": address " address[i]
+                    if (kept_one && ++count) print which ": address " address[i]
                     kept_one = 1
                 }
             }
+            return count
         }
         function put(text) {
             if (text ~ /^source/ && !split_at) split_at = lines + 1
@@ -138,10 +130,6 @@ interfaces_filter() {
         }
         END {
             if (inside) exit 3
-            if (mode == "further") {
-                if (!takes_over) further()
-                exit
-            }
             if (takes_over && !carries(keep[1]) && !carries(keep[2])) exit 4
             if (!loopback) made = "auto lo\niface lo inet loopback\n\n"
             while (lines && line_of[lines] == "" && !split_at) lines--
@@ -151,9 +139,12 @@ interfaces_filter() {
                 if (line_of[i] != "" || line_of[i - 1] != "" || i == 1) made = made line_of[i] "\n"
             }
             if (!split_at) made = made (lines ? "\n" : "") block()
-            if (mode == "test") exit made != have
+            if (mode == "test") {
+                if (made == have) exit 0
+                exit mirror == "" && !takes_over && further() ? 5 : 1
+            }
             printf "%s", made
-        }' part=want - part=have "$(existing "$4")"
+        }' part=want - part=have "$(existing "$5")"
 }
 
 # need_no_stanza_elsewhere NAME...: an interface is described in one file only.
