@@ -124,11 +124,10 @@ def _address(version: int, prefix: bool) -> Callable[[str], Any]:
         if not prefix and has_prefix:
             raise Rejected("PVE212", value=value, bare=value.split("/")[0])
         try:
-            if "%" in value:
-                raise ValueError
+            _no_scope(value)
             address: Any = ipaddress.ip_interface(value) if prefix else ipaddress.ip_address(value)
-            if prefix and not re.fullmatch("[0-9]{1,3}", value.rsplit("/", 1)[1]):
-                raise ValueError
+            if prefix:
+                _prefix_of_digits(value)
         except ValueError:
             raise Rejected("PVE210", value=value, version=version) from None
         if address.version != version:
@@ -138,9 +137,23 @@ def _address(version: int, prefix: bool) -> Callable[[str], Any]:
     return parse
 
 
+def _no_scope(value: str) -> None:
+    """ValueError if an address has a scope id: ipaddress takes any text at all for one, blanks included."""
+    if "%" in value:
+        raise ValueError
+
+
+def _prefix_of_digits(value: str) -> None:
+    """ValueError if a network's size is given otherwise than by its prefix's length: by a netmask, or not at all."""
+    if not re.fullmatch(".*/[0-9]{1,3}", value):
+        raise ValueError
+
+
 def _network(value: str) -> Any:
     """A network in CIDR form whose host bits are zero, either IP version."""
     try:
+        _no_scope(value)
+        _prefix_of_digits(value)
         return ipaddress.ip_network(value)
     except ValueError:
         raise Rejected("PVE214", value=value) from None
@@ -155,20 +168,21 @@ NETWORK = Kind("network/prefix", "string", _network, {"type": "string"})
 
 def _any_ip(value: str) -> Any:
     try:
-        if "%" in value:
-            raise ValueError
+        _no_scope(value)
         return ipaddress.ip_address(value)
     except ValueError:
         raise Rejected("PVE215", value=value) from None
 
 
 def _server(value: str) -> str:
-    if not re.fullmatch(rf"{_LABEL}(?:\.{_LABEL})*", value) or len(value) > 253:
-        try:
-            ipaddress.ip_address(value)
-        except ValueError:
-            raise Rejected("PVE216", value=value) from None
-    return value
+    """A host name or an address, as one word."""
+    if re.fullmatch(rf"{_LABEL}(?:\.{_LABEL})*", value) and len(value) <= 253:
+        return value
+    try:
+        _no_scope(value)
+        return str(ipaddress.ip_address(value))
+    except ValueError:
+        raise Rejected("PVE216", value=value) from None
 
 
 IP = Kind("IP address", "string", _any_ip, {"type": "string"})
