@@ -174,9 +174,15 @@ def _any_ip(value: str) -> Any:
         raise Rejected("PVE215", value=value) from None
 
 
+def is_number(label: str) -> bool:
+    """Whether a name's label is a number to what reads addresses (inet_aton(3)): 10, 0x10."""
+    return re.fullmatch("[0-9]+|0[xX][0-9A-Fa-f]*", label) is not None
+
+
 def _server(value: str) -> str:
-    """A host name or an address, as one word."""
-    if re.fullmatch(rf"{_LABEL}(?:\.{_LABEL})*", value) and len(value) <= 253:
+    """A host name or an address, as one word; what ends in a number can only be an address."""
+    named = re.fullmatch(rf"{_LABEL}(?:\.{_LABEL})*", value) and len(value) <= 253
+    if named and not is_number(value.split(".")[-1]):
         return value
     try:
         _no_scope(value)

@@ -8,6 +8,7 @@ from typing import Any
 
 from pvegen.checks.context import Context
 from pvegen.derive import Interface, NodeView
+from pvegen.kinds import is_number
 from pvegen.mistakes import Where, Word
 from pvegen.source import Path
 
@@ -28,7 +29,8 @@ def check(context: Context) -> None:
         _hosts_address(context, node, first)
         _overlaps(context, node)
     _one_network(context)
-    _servers(context)
+    _name_servers(context)
+    _time_servers(context)
 
 
 def stated(context: Context, node: NodeView) -> Iterator[tuple[Path, Interfaces]]:
@@ -141,7 +143,7 @@ def _one_network(context: Context) -> None:
             return
 
 
-def _servers(context: Context) -> None:
+def _name_servers(context: Context) -> None:
     """Name servers: addresses that can answer; not more than the resolver asks (resolv.conf(5): MAXNS 3)."""
     servers = context.description.network.nameservers
     path: Path = ("network", "nameservers")
@@ -156,3 +158,21 @@ def _servers(context: Context) -> None:
     search: Path = ("network", "search")
     if context.description.network.search and not servers and context.sound(search):
         context.say("PVE340", search)
+
+
+def _time_servers(context: Context) -> None:
+    """Time servers given by their addresses: those of single machines, elsewhere."""
+    for number, server in enumerate(context.description.time.servers):
+        path: Path = ("time", "servers", number)
+        if not context.sound(path) or not _is_address(server):
+            continue
+        address = ipaddress.ip_address(server)
+        reason = unusable(address)
+        # Clouds have their time servers at 169.254.*.
+        if reason is not None and not (reason == "link_local" and address.version == 4):
+            context.say("PVE303" if reason == "loopback" else "PVE304", path, value=server, reason=reason)
+
+
+def _is_address(server: str) -> bool:
+    """Whether a server that could be read is given by its address."""
+    return ":" in server or is_number(server.split(".")[-1])
