@@ -257,17 +257,19 @@ def _above(interfaces: list[Interface]) -> dict[str, list[Interface]]:
     return above
 
 
-def _needed_mtu(name: str, above: dict[str, list[Interface]], seen: frozenset[str] = frozenset()) -> int | None:
-    """The MTU that what stands on an interface asks of it: the largest, through VLANs too.
-
-    seen: the interfaces asked already, since a wrong description can hold a circle.
-    """
+def _needed_mtu(name: str, above: dict[str, list[Interface]]) -> int | None:
+    """The MTU that what stands on an interface asks of it: the largest, through VLANs too."""
     wanted = []
-    seen |= {name}
-    for interface in above.get(name, ()):
-        if interface.name not in seen:
-            wanted.append(interface.mtu or _needed_mtu(interface.name, above, seen))
-    return max((mtu for mtu in wanted if mtu), default=None)
+    # A wrong description can hold a circle.
+    seen = {name}
+    todo = [*above.get(name, ())]
+    for interface in todo:
+        if interface.mtu is not None:
+            wanted.append(interface.mtu)
+        elif interface.name not in seen:
+            seen.add(interface.name)
+            todo += above.get(interface.name, ())
+    return max(wanted, default=None)
 
 
 def _nics(here: Path, node: Node, others: list[Interface]) -> Iterator[Interface]:

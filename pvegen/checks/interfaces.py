@@ -129,20 +129,29 @@ def _shared(context: Context, node: NodeView) -> None:
 
 
 def _circle(context: Context, node: NodeView) -> None:
+    """Bridges that stand on what stands on them, each circle told once."""
+    settled: set[str] = set()
     for start in node.interfaces:
-        if start.kind != "bridge":
-            continue
-        trail = [start.name]
-        current: Interface | None = start
-        while current is not None and current.lowers:
-            name = current.lowers[0]
-            if name in trail:
-                if name == start.name and len(trail) > 1:
-                    path = context.lower(node, start, start.lowers[0])
-                    context.say("PVE327", path, circle=" -> ".join([*trail, name]))
+        trail: dict[str, None] = {}
+        current: Interface | None = start if start.kind == "bridge" else None
+        while current is not None and current.name not in settled:
+            if current.name in trail:
+                names = list(trail)
+                _say_circle(context, node, names[names.index(current.name) :])
                 break
-            trail.append(name)
-            current = node.interface(name)
+            trail[current.name] = None
+            current = node.interface(current.lowers[0]) if current.lowers else None
+        settled.update(trail)
+
+
+def _say_circle(context: Context, node: NodeView, names: list[str]) -> None:
+    """Tell a circle at its first bridge; without one, or of one interface only, something else is told."""
+    bridges = [i for i in map(node.interface, names) if i is not None and i.kind == "bridge"]
+    if bridges and len(names) > 1:
+        first = bridges[0]
+        at = names.index(first.name)
+        context.say("PVE327", context.lower(node, first, first.lowers[0]),
+                    circle=" -> ".join([*names[at:], *names[:at], first.name]))
 
 
 def _bonds(context: Context, node: NodeView) -> None:

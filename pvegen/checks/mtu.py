@@ -25,7 +25,7 @@ def check(context: Context) -> None:
 
 
 def _fits(context: Context, node: NodeView, upper: Interface, lower: Interface) -> None:
-    limiting, mtu = _largest(node, lower, set())
+    limiting, mtu = _largest(node, lower)
     if upper.mtu is None or upper.mtu <= mtu:
         return
     path = context.key(node, limiting, "mtu")
@@ -37,13 +37,19 @@ def _fits(context: Context, node: NodeView, upper: Interface, lower: Interface) 
             context.say("PVE331", context.key(node, upper, "mtu"), **facts)
 
 
-def _largest(node: NodeView, interface: Interface, seen: set[str]) -> tuple[Interface, int]:
+def _largest(node: NodeView, interface: Interface) -> tuple[Interface, int]:
     """The interface that limits what fits through this one, and its MTU in bytes.
 
     Where a bridge or VLAN says nothing it takes what it stands on.
     """
-    if interface.mtu is not None:
-        return interface, interface.mtu
-    below = [node.interface(name) for name in interface.lowers if name not in seen]
-    found = [_largest(node, lower, seen | {interface.name}) for lower in below if lower is not None]
-    return min(found, key=lambda pair: pair[1], default=(interface, _ETHERNET))
+    found = []
+    seen = {interface.name}
+    todo = [interface]
+    for current in todo:
+        below = [] if current.mtu else [node.interface(name) for name in current.lowers if name not in seen]
+        seen.update(current.lowers)
+        lowers = [lower for lower in below if lower is not None]
+        if not lowers:
+            found.append((current, current.mtu or _ETHERNET))
+        todo += lowers
+    return min(found, key=lambda pair: pair[1])

@@ -97,6 +97,13 @@ def test_circles_of_any_shape_end(tmp_path: Path) -> None:
     assert "PVE327" in codes(tmp_path, text)
 
 
+def test_a_chain_of_any_length_ends(tmp_path: Path) -> None:
+    vlan = '[[node.vlan]]\nname = "v{0}"\nparent = "v{1}"\nid = {0}\n'
+    chain = "".join(vlan.format(number, number + 1) for number in range(1, 2000))
+    text = HEAD + node(1, chain + '[[node.bridge]]\nname = "vmbr1"\nport = "v1"\nmtu = 9000\n')
+    assert set(codes(tmp_path, text)) == {"PVE326"}
+
+
 def test_thousand_nodes_are_checked_in_reasonable_time(tmp_path: Path) -> None:
     nodes = "".join(
         f'[[node]]\nname = "n{i}"\naddress = "10.{i // 200}.{i % 200}.9/8"\nnic = "eth0"\n' for i in range(1000)
