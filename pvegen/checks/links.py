@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pvegen.checks.addresses import stated
 from pvegen.checks.context import Context
 from pvegen.derive import addresses_in, link_numbers
@@ -49,6 +51,7 @@ def _networks(context: Context) -> None:
             taken = links[other].network
             if taken.version == link.network.version and taken.overlaps(link.network):
                 context.say("PVE410", path, value=link.network, first=Where(("link", other, "network")))
+                context.distrust(path)
                 break
         seen.append(index)
 
@@ -57,14 +60,28 @@ def _ends(context: Context, path: Path, index: int) -> None:
     """Exactly one address of each node lies in the link's network."""
     network = context.description.link[index].network
     without = []
+    found: list[tuple[Path, Any]] = []
     for node in context.view.nodes:
         ends = [(place, a) for place, a in stated(context, node) if a.version == network.version and a.ip in network]
         if len(ends) > 1:
             context.say("PVE418", ends[1][0], value=ends[1][1], network=network, first=Where(ends[0][0]))
         elif not ends and not _unread(context, node.index):
             without.append(node.name)
+        found += ends[:1]
     if without:
         context.say("PVE408", path, value=network, nodes=without[:10])
+    # The nodes' own addresses are compared with one another, and may lie behind routers.
+    _one_network(context, path, network, [end for end in found if end[0][2:] not in (("address",), ("address6",))])
+
+
+def _one_network(context: Context, path: Path, network: Any, ends: list[tuple[Path, Any]]) -> None:
+    """The ends' own networks are the link's; where they agree with one another, the link's width is only misstated."""
+    odd = [(place, address) for place, address in ends if address.network != network]
+    if odd and len({address.network for _, address in ends}) == 1:
+        context.say("PVE921", path, value=network, right=odd[0][1].network, first=Where(odd[0][0]))
+        return
+    for place, address in odd:
+        context.say("PVE430", place, value=address, network=network, own=address.network, first=Where(path))
 
 
 def _unread(context: Context, index: int) -> bool:
