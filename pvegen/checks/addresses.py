@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 from pvegen.checks.context import Context
-from pvegen.derive import Interface, NodeView
+from pvegen.derive import NodeView
 from pvegen.kinds import is_number
 from pvegen.mistakes import Where, Word
 from pvegen.source import Path
@@ -28,7 +29,8 @@ def check(context: Context) -> None:
                 _once(context, first, path, address.ip)
         _hosts_address(context, node, first)
         _overlaps(context, node)
-    _one_network(context)
+    _one_network(context, "address")
+    _one_network(context, "address6")
     _name_servers(context)
     _time_servers(context)
 
@@ -124,23 +126,26 @@ def _overlaps(context: Context, node: NodeView) -> None:
         seen.append((path, network))
 
 
-def _one_network(context: Context) -> None:
-    """The nodes' own addresses: one network, or at least not two that half cover one another."""
-    mains: list[tuple[NodeView, Interface]] = [(node, node.main) for node in context.view.nodes]
-    reference: tuple[Path, Any] | None = None
-    for node, main in mains:
-        path: Path = (*node.path, "address")
-        if main.address is None or not context.sound(path) or unusable(main.address.ip):
+def _one_network(context: Context, key: str) -> None:
+    """The nodes' own addresses of one IP version: one network, or at least not two that half cover one another."""
+    found: list[tuple[Path, Interfaces]] = []
+    for node in context.view.nodes:
+        path: Path = (*node.path, key)
+        address = getattr(node.main, key)
+        if address is not None and context.sound(path) and not unusable(address.ip):
+            found.append((path, address))
+    if not found:
+        return
+    network = Counter(address.network for _, address in found).most_common(1)[0][0]
+    first = next(path for path, address in found if address.network == network)
+    for path, address in found:
+        if address.network == network:
             continue
-        network = main.address.network
-        if reference is None:
-            reference = path, network
-        elif network != reference[1]:
-            code = "PVE316" if network.overlaps(reference[1]) else "PVE906"
-            context.say(code, path, value=main.address, network=reference[1], first=Where(reference[0]))
-            if code == "PVE316":
-                context.distrust(path)
-            return
+        if address.network.overlaps(network):
+            context.say("PVE316", path, value=address, network=network, first=Where(first))
+            context.distrust(path)
+        else:
+            context.say("PVE906", path, value=address, network=network, first=Where(first))
 
 
 def _name_servers(context: Context) -> None:
