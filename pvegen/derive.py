@@ -21,15 +21,17 @@ Path = tuple[str | int, ...]
 # Bond modes that spread traffic by a hash (Documentation/networking/bonding: xmit_hash_policy).
 HASHING_MODES = frozenset({"802.3ad", "balance-xor", "balance-tlb"})
 
+# What an interface has that nobody gave another, in bytes.
+ETHERNET_MTU = 1500
+
 
 @dataclass(eq=False, repr=False)
 class Interface:
     """One interface of a node, as it will be.
 
     kind: "nic", "bond", "vlan" or "bridge"; path: its table in the description
-    (a NIC that is only mentioned has the path of the mention); stated: whether
-    the description has a table or, for the main bridge, a key for it.
-    mtu: bytes, None where the system's stays. lowers: names of the interfaces
+    (a NIC that is only mentioned has the path of the mention). mtu: bytes, None
+    where the system's stays; mtu_stated: whether the description says it. lowers: names of the interfaces
     below it (ports, bonded NICs, a VLAN's parent).
     """
 
@@ -197,8 +199,10 @@ def _interfaces(description: Description, index: int, node: Node) -> Iterator[In
     bonds: list[tuple[Path, Bond]] = [(("network", "bond", i), b) for i, b in enumerate(network.bond)]
     bonds = [(path, bond) for path, bond in bonds if bond.name not in own]
     bonds += [((*here, "bond", i), b) for i, b in enumerate(node.bond)]
+    lower = [_bond(path, bond) for path, bond in bonds]
     above = _above(uppers)
-    lower = [_bond(path, bond, above) for path, bond in bonds]
+    for made in lower:
+        _settle_mtu(made, above)
     yield from _nics(here, node, lower + uppers)
     yield from lower
     vlans = [u for u in uppers if u.kind == "vlan"]
@@ -240,11 +244,11 @@ def _bridge(path: Path, bridge: Bridge) -> Interface:
     )
 
 
-def _bond(path: Path, bond: Bond, above: dict[str, list[Interface]]) -> Interface:
+def _bond(path: Path, bond: Bond) -> Interface:
     policy = bond.hash_policy or ("layer2+3" if bond.mode in HASHING_MODES else "")
     return Interface(
         "bond", bond.name, path, lowers=tuple(bond.nics), bond_mode=bond.mode, bond_miimon=bond.miimon,
-        bond_hash=policy, mtu=bond.mtu or _needed_mtu(bond.name, above), mtu_stated=bond.mtu is not None,
+        bond_hash=policy, mtu=bond.mtu, mtu_stated=bond.mtu is not None,
     )
 
 
@@ -257,19 +261,33 @@ def _above(interfaces: list[Interface]) -> dict[str, list[Interface]]:
     return above
 
 
-def _needed_mtu(name: str, above: dict[str, list[Interface]]) -> int | None:
-    """The MTU that what stands on an interface asks of it: the largest, through VLANs too."""
-    wanted = []
+def _settle_mtu(lower: Interface, above: dict[str, list[Interface]]) -> None:
+    """Let an interface that states no MTU have what the largest of those on it needs.
+
+    A bridge or VLAN without an MTU takes that of what it stands on, so that the
+    others, which are not to change with it, get the one that they have.
+    """
+    uppers = above.get(lower.name, ())
+    if lower.mtu is not None or all(_needed_mtu(upper, above) is None for upper in uppers):
+        return
+    for upper in uppers:
+        upper.mtu = _needed_mtu(upper, above) or ETHERNET_MTU
+    lower.mtu = max(upper.mtu or ETHERNET_MTU for upper in uppers)
+
+
+def _needed_mtu(interface: Interface, above: dict[str, list[Interface]]) -> int | None:
+    """The MTU that an interface states, or what stands on it where it is a VLAN that only passes frames on."""
+    stated = []
     # A wrong description can hold a circle.
-    seen = {name}
-    todo = [*above.get(name, ())]
-    for interface in todo:
-        if interface.mtu is not None:
-            wanted.append(interface.mtu)
-        elif interface.name not in seen:
-            seen.add(interface.name)
-            todo += above.get(interface.name, ())
-    return max(wanted, default=None)
+    seen = set()
+    todo = [interface]
+    for current in todo:
+        if current.mtu is not None:
+            stated.append(current.mtu)
+        elif current.kind == "vlan" and current.name not in seen:
+            seen.add(current.name)
+            todo += above.get(current.name, ())
+    return max(stated, default=None)
 
 
 def _nics(here: Path, node: Node, others: list[Interface]) -> Iterator[Interface]:
@@ -289,6 +307,5 @@ def _nics(here: Path, node: Node, others: list[Interface]) -> Iterator[Interface
                 nics.append(Interface("nic", lower, other.path))
     above = _above(others)
     for nic in nics:
-        if nic.mtu is None:
-            nic.mtu = _needed_mtu(nic.name, above)
+        _settle_mtu(nic, above)
         yield nic

@@ -85,6 +85,7 @@ _ETCNET_ADDRESS6 = "etcnet: `ipv6address` of the interface; ifupdown2: `iface ..
 _ETCNET_ROUTE = "etcnet: `ipv4route` of the interface; ifupdown2: `gateway` in `/etc/network/interfaces`"
 _ETCNET_ROUTE6 = "etcnet: `ipv6route` of the interface; ifupdown2: `gateway` of the `inet6` stanza"
 _MTU = "etcnet: `mtu` in `iplink` of the interface; ifupdown2: `mtu` in `/etc/network/interfaces`"
+_OWN_MTU = "the system's; 1500 where its port or parent has more for the sake of another"
 
 
 class Cluster(Table):
@@ -161,7 +162,7 @@ class Vlan(Table):
     address6: ipaddress.IPv6Interface | None = key(
         kinds.IPV6_CIDR, "IPv6 address of the node on this VLAN.", _ETCNET_ADDRESS6, '"fd00:10::1/64"', default=None,
     )
-    mtu: int | None = key(kinds.MTU, "MTU.", _MTU, "9000", default=None, derived="the system's")
+    mtu: int | None = key(kinds.MTU, "MTU.", _MTU, "9000", default=None, derived=_OWN_MTU)
 
 
 class Bridge(Table):
@@ -183,7 +184,7 @@ class Bridge(Table):
         kinds.IPV6_CIDR, "IPv6 address of the node on the bridge.", _ETCNET_ADDRESS6, '"fd00:1::1/64"', default=None,
     )
     mtu: int | None = key(kinds.MTU, "MTU of the bridge and of its port.", _MTU, "9000", default=None,
-                          derived="the system's")
+                          derived=_OWN_MTU)
     vlan_aware: bool = key(
         kinds.BOOLEAN, "Whether guests can be given VLANs on this bridge.",
         "ifupdown2: `bridge-vlan-aware yes`; etcnet with BRIDGE_OPTIONS: `vlan_filtering 1`", "true", default=False,
@@ -204,7 +205,8 @@ class Interface(Table):
     address6: ipaddress.IPv6Interface | None = key(
         kinds.IPV6_CIDR, "IPv6 address of the node on this NIC.", _ETCNET_ADDRESS6, '"fd00:20::1/64"', default=None,
     )
-    mtu: int | None = key(kinds.MTU, "MTU of the NIC.", _MTU, "9000", default=None, derived="the system's")
+    mtu: int | None = key(kinds.MTU, "MTU of the NIC.", _MTU, "9000", default=None,
+                          derived="the largest MTU of what stands on it, if any is stated")
 
 
 class Network(Table):
@@ -227,7 +229,7 @@ class Network(Table):
         _ETCNET_OPTIONS + "; ifupdown2: `iface <name>`", '"vmbr0"', default="vmbr0",
     )
     mtu: int | None = key(kinds.MTU, "MTU of the main bridge and of its port.", _MTU, "9000", default=None,
-                          derived="the system's")
+                          derived=_OWN_MTU)
     vlan_aware: bool = key(
         kinds.BOOLEAN, "Whether guests can be given VLANs on the main bridge.",
         "ifupdown2: `bridge-vlan-aware yes`; etcnet with BRIDGE_OPTIONS: `vlan_filtering 1`", "true", default=False,

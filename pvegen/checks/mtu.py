@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from pvegen.checks.context import Context
-from pvegen.derive import Interface, NodeView
+from pvegen.derive import ETHERNET_MTU, Interface, NodeView
 from pvegen.mistakes import Where
-
-_ETHERNET = 1500
 
 
 def check(context: Context) -> None:
@@ -40,16 +38,17 @@ def _fits(context: Context, node: NodeView, upper: Interface, lower: Interface) 
 def _largest(node: NodeView, interface: Interface) -> tuple[Interface, int]:
     """The interface that limits what fits through this one, and its MTU in bytes.
 
-    Where a bridge or VLAN says nothing it takes what it stands on.
+    Where a bridge or VLAN says nothing it takes what it stands on; a bridge must
+    state what is to be more than the system's, and is named then.
     """
     found = []
     seen = {interface.name}
-    todo = [interface]
-    for current in todo:
+    todo = [(interface, interface)]
+    for current, named in todo:
         below = [] if current.mtu else [node.interface(name) for name in current.lowers if name not in seen]
         seen.update(current.lowers)
         lowers = [lower for lower in below if lower is not None]
-        if not lowers:
-            found.append((current, current.mtu or _ETHERNET))
-        todo += lowers
+        if current.mtu or not lowers:
+            found.append((current, current.mtu) if current.mtu else (named, ETHERNET_MTU))
+        todo += [(lower, named if named.kind == "bridge" else lower) for lower in lowers]
     return min(found, key=lambda pair: pair[1])
