@@ -90,6 +90,17 @@ def test_a_bond_of_the_network_carries_every_node(tmp_path: Path) -> None:
     assert codes(tmp_path, text) == []
 
 
+def test_names_may_mean_another_address_of_the_node(tmp_path: Path) -> None:
+    eth1 = '[[node.interface]]\nname = "eth1"\naddress = "10.9.0.{0}/24"\n'
+    text = HEAD
+    for number in (1, 2, 3):
+        kept = node(number, eth1.format(number)).replace(f'"10.0.0.{number}0/24"', '"keep"')
+        text += kept.replace('nic = "eth0"', f'nic = "eth0"\nhosts_address = "10.9.0.{number}"')
+    assert codes(tmp_path, text) == []
+    other = text.replace('hosts_address = "10.9.0.2"', 'hosts_address = "10.9.0.1"')
+    assert codes(tmp_path, other) == ["PVE310"]
+
+
 def test_circles_of_any_shape_end(tmp_path: Path) -> None:
     vlan = '[[node.vlan]]\nparent = "vmbr0"\nid = 10\nmtu = 9000\n'
     vlan += '[[node.vlan]]\nparent = "vmbr0.10"\nid = 11\nname = "a"\n'
