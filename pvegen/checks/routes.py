@@ -13,16 +13,25 @@ from pvegen.source import Path
 
 def check(context: Context) -> None:
     """Whether each node's default gateways can be used from where it stands."""
-    owners: dict[Any, Path] = {}
-    for node in context.view.nodes:
-        for path, address in stated(context, node):
-            owners.setdefault(address.ip, path)
+    owners = _owners(context)
     for key, address_key in (("gateway", "address"), ("gateway6", "address6")):
         found = [(node, _outside_of(context, node, key, address_key, owners)) for node in context.view.nodes]
         outside = [node for node, is_outside in found if is_outside]
         everybody = all(is_outside is not False for _, is_outside in found)
         _say_outside(context, outside, key, address_key, everybody)
     _none(context)
+
+
+def _owners(context: Context) -> dict[Any, Path]:
+    """The addresses of all nodes, those that are kept too where they are stated for /etc/hosts."""
+    owners: dict[Any, Path] = {}
+    for node in context.view.nodes:
+        for path, address in stated(context, node):
+            owners.setdefault(address.ip, path)
+        path = (*node.path, "hosts_address")
+        if node.node.hosts_address is not None and context.sound(path):
+            owners.setdefault(node.node.hosts_address, path)
+    return owners
 
 
 def _outside_of(context: Context, node: NodeView, key: str, address_key: str, owners: dict[Any, Path]) -> bool | None:
