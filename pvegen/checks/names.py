@@ -6,6 +6,7 @@ import os
 from functools import cache
 
 from pvegen.checks.context import Context
+from pvegen.kinds import is_number
 from pvegen.mistakes import Where
 from pvegen.source import Path
 
@@ -16,9 +17,10 @@ _ZONES = os.path.join(os.path.dirname(__file__), os.pardir, "timezones.txt")
 
 
 def check(context: Context) -> None:
-    """Whether every node and the domain can bear its name, and the time zone exists."""
+    """Whether every node and domain can bear its name, and the time zone exists."""
     _nodes(context)
     _domain(context)
+    _search(context)
     _timezone(context)
 
 
@@ -35,7 +37,7 @@ def _nodes(context: Context) -> None:
         first[folded] = path
         if folded in _TAKEN:
             context.say("PVE421", path, value=node.name)
-        elif folded.isdigit():
+        elif is_number(folded):
             context.say("PVE420", path, value=node.name)
         elif folded != node.name:
             context.say("PVE905", path, value=node.name, right=folded)
@@ -47,7 +49,7 @@ def _domain(context: Context) -> None:
     if not context.sound(path):
         return
     labels = cluster.domain.lower().split(".")
-    if labels[-1].isdigit():
+    if is_number(labels[-1]):
         context.say("PVE423", path, value=cluster.domain)
     elif "localdomain" in labels and cluster.names == "dns" and context.sound(("cluster", "names")):
         context.say("PVE419", path, value=cluster.domain)
@@ -55,6 +57,13 @@ def _domain(context: Context) -> None:
         context.say("PVE903", path, value=cluster.domain)
     elif labels[-1] == "local":
         context.say("PVE904", path, value=cluster.domain)
+
+
+def _search(context: Context) -> None:
+    for number, domain in enumerate(context.description.network.search):
+        path: Path = ("network", "search", number)
+        if context.sound(path) and is_number(domain.split(".")[-1]):
+            context.say("PVE423", path, value=domain)
 
 
 def _timezone(context: Context) -> None:
