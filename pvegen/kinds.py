@@ -100,7 +100,9 @@ TARGET = _pattern("target", "[a-z0-9][a-z0-9-]*", "PVE204", 40)
 # digits and underscores; a dot or colon only before a VLAN or alias number.
 NIC = _pattern("interface name", "[A-Za-z][A-Za-z0-9_]*(?:[.][0-9]+)?", "PVE221", 15)
 BOND = _pattern("bond name", "bond[0-9]{1,4}", "PVE222", 8)
-BRIDGE = _pattern("bridge name", "vmbr(?:0|[1-9][0-9]{0,3})", "PVE223", 8)
+BRIDGE = _pattern(
+    "bridge name", "vmbr(?:0|[1-9][0-9]{0,2}|[1-3][0-9]{3}|40(?:[0-8][0-9]|9[0-4]))", "PVE223", 8
+)
 VLAN_NAME = _pattern("VLAN interface name", "[A-Za-z][A-Za-z0-9_]*(?:[.][0-9]+)?", "PVE221", 15)
 VLAN_ID = integer(1, 4094, code="PVE224")
 VLAN_RANGES = _pattern("VLAN ids", "[0-9]{1,4}(?:-[0-9]{1,4})?(?: [0-9]{1,4}(?:-[0-9]{1,4})?)*", "PVE225", 200)
