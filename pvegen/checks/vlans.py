@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 from pvegen.checks.context import Context
 from pvegen.derive import Interface, NodeView
@@ -47,9 +48,19 @@ def _ranges(context: Context, node: NodeView, bridge: Interface) -> None:
         if low > high:
             context.say("PVE229", path, value=f"{low}-{high}", right=f"{high}-{low}")
             return
+    _twice(context, path, bridge.vlans)
     aware = context.key(node, bridge, "vlan_aware")
     if bridge.vlans != "2-4094" and not bridge.vlan_aware and context.sound(aware):
         context.say("PVE909", path, value=bridge.vlans)
+
+
+def _twice(context: Context, path: Path, vlans: str) -> None:
+    """Ids and ranges of a list that say the same VLAN twice; the first pair is told."""
+    found = sorted(zip(ranges(vlans), vlans.split(), strict=True))
+    for ((_, last), first), ((start, _), second) in pairwise(found):
+        if start <= last:
+            context.say("PVE923", path, value=start, first=first, second=second)
+            return
 
 
 def _vlan(context: Context, node: NodeView, vlan: Interface, first: dict[tuple[str, int | None], Path]) -> None:
