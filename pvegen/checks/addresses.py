@@ -156,8 +156,9 @@ def _name_servers(context: Context) -> None:
     path: Path = ("network", "nameservers")
     if not context.sound(path):
         return
+    nobodys = _nobodys(context) if servers else {}
     for number, server in enumerate(servers):
-        reason = unusable(server)
+        reason = unusable(server) or nobodys.get(server)
         if reason is not None and reason != "loopback":
             context.say("PVE304", (*path, number), value=server, reason=reason)
     if len(servers) > 3:
@@ -169,15 +170,29 @@ def _name_servers(context: Context) -> None:
 
 def _time_servers(context: Context) -> None:
     """Time servers given by their addresses: those of single machines, elsewhere."""
-    for number, server in enumerate(context.description.time.servers):
+    servers = context.description.time.servers
+    nobodys = _nobodys(context) if servers else {}
+    for number, server in enumerate(servers):
         path: Path = ("time", "servers", number)
         if not context.sound(path) or not _is_address(server):
             continue
         address = ipaddress.ip_address(server)
-        reason = unusable(address)
+        reason = unusable(address) or nobodys.get(address)
         # Clouds have their time servers at 169.254.*.
         if reason is not None and not (reason == "link_local" and address.version == 4):
             context.say("PVE303" if reason == "loopback" else "PVE304", path, value=server, reason=reason)
+
+
+def _nobodys(context: Context) -> dict[Address, Word]:
+    """The first and last addresses of the nodes' networks, which no machine bears."""
+    found: dict[Address, Word] = {}
+    for node in context.view.nodes:
+        for _, address in stated(context, node):
+            network: Any = address.network
+            if network.version == 4 and network.prefixlen < 31:
+                found[network.network_address] = Word("network_itself")
+                found[network.broadcast_address] = Word("broadcast")
+    return found
 
 
 def _is_address(server: str) -> bool:
