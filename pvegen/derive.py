@@ -21,6 +21,9 @@ Path = tuple[str | int, ...]
 # Bond modes that spread traffic by a hash (Documentation/networking/bonding: xmit_hash_policy).
 HASHING_MODES = frozenset({"802.3ad", "balance-xor", "balance-tlb"})
 
+# corosync has links 0 to 7 (facts: names and limits); what is beyond is refused by the target.
+MOST_LINKS = 8
+
 # What an interface has that nobody gave another, in bytes.
 ETHERNET_MTU = 1500
 
@@ -184,7 +187,7 @@ def _links(description: Description, numbers: list[int], view: NodeView) -> list
     links = []
     if 0 not in numbers and view.host_address is not None:
         links.append(Link(0, view.host_address, None))
-    for number, link in zip(numbers, description.link, strict=True):
+    for number, link in zip(numbers[:MOST_LINKS], description.link, strict=False):
         for address in addresses_in(view, link.network)[:1]:
             links.append(Link(number, address, link.priority))
     return sorted(links, key=lambda link: link.number)

@@ -115,17 +115,22 @@ def _hosts_address(context: Context, node: NodeView, first: dict[Address, Path])
 
 
 def _overlaps(context: Context, node: NodeView) -> None:
-    """Two interfaces of a node in one network: the kernel answers for both on either."""
-    seen: list[tuple[Path, Any]] = []
-    for path, address in stated(context, node):
-        network: Any = address.network
-        if network.prefixlen < _LARGEST[address.version]:
-            continue
-        for other, taken in seen:
-            if taken.version == network.version and taken.overlaps(network):
-                context.say("PVE910", path, value=network, first=Where(other))
-                break
-        seen.append((path, network))
+    """Two interfaces of a node in one network: the kernel answers for both on either.
+
+    Of two networks one holds the other or they have nothing in common, so that in
+    order of their first addresses only those that are still open need be compared.
+    """
+    found = [(path, address.network) for path, address in stated(context, node)]
+    sized = [(n.version, int(n.network_address), n.prefixlen, number) for number, (_, n) in enumerate(found)
+            if n.prefixlen >= _LARGEST[n.version]]
+    around: list[tuple[int, int, int]] = []
+    for version, first, _, number in sorted(sized):
+        while around and not (around[-1][0] == version and first <= around[-1][1]):
+            around.pop()
+        if around:
+            earlier, later = sorted((around[-1][2], number))
+            context.say("PVE910", found[later][0], value=found[later][1], first=Where(found[earlier][0]))
+        around.append((version, int(found[number][1].broadcast_address), number))
 
 
 def _one_network(context: Context, key: str) -> None:

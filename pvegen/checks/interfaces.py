@@ -68,6 +68,7 @@ def _name(context: Context, path: Path, interface: Interface) -> None:
 
 def _ports(context: Context, node: NodeView) -> None:
     """Each interface that something stands on: declared where it must be, and fit to carry it."""
+    whole = not _unread(context, node)
     for upper in node.interfaces:
         for name in upper.lowers:
             path = context.lower(node, upper, name)
@@ -75,7 +76,7 @@ def _ports(context: Context, node: NodeView) -> None:
             if lower is None or not context.sound(path):
                 continue
             if lower.kind == "nic":
-                _nic(context, node, upper, lower, path)
+                _nic(context, node, upper, lower, path, whole)
             if lower.kind not in _CAN_STAND_ON[upper.kind]:
                 context.say("PVE326", path, value=upper.name, kind=Word(upper.kind), lower=name,
                             lower_kind=Word(lower.kind))
@@ -83,13 +84,14 @@ def _ports(context: Context, node: NodeView) -> None:
                 _own_address(context, node, upper, lower)
 
 
-def _nic(context: Context, node: NodeView, upper: Interface, lower: Interface, path: Path) -> None:
+def _nic(context: Context, node: NodeView, upper: Interface, lower: Interface, path: Path, whole: bool) -> None:
+    """A NIC, or what can only be taken for one; whole: whether all names of the node's interfaces could be read."""
     mentioned = "interface" not in lower.path
     seems = like(lower.name)
     hidden = [(*node.path, table) for table in ("bond", "vlan", "bridge")] + [("network", "bond")]
     if lower.name in _RESERVED or _GUESTS.fullmatch(lower.name):
         context.say("PVE335", path, value=lower.name)
-    elif mentioned and seems is not None and context.sound(*hidden) and not _unread(context, node):
+    elif mentioned and seems is not None and whole and context.sound(*hidden):
         context.say("PVE323", path, value=lower.name, kind=seems, header=f"[[node.{seems}]]")
     elif upper.kind in ("bridge", "bond") and _WIRELESS.fullmatch(lower.name):
         context.say("PVE337", path, value=lower.name)

@@ -6,12 +6,9 @@ from typing import Any
 
 from pvegen.checks.addresses import stated
 from pvegen.checks.context import Context
-from pvegen.derive import addresses_in, link_numbers
+from pvegen.derive import MOST_LINKS, addresses_in, link_numbers
 from pvegen.mistakes import Where
 from pvegen.source import Path
-
-# corosync has no more (facts: links 0 to 7); what is beyond is refused by the target.
-_MOST = 8
 
 
 def check(context: Context) -> None:
@@ -21,7 +18,7 @@ def check(context: Context) -> None:
     numbers = link_numbers(context.description)
     _numbers(context)
     _networks(context)
-    for index, number in enumerate(numbers[:_MOST]):
+    for index, number in enumerate(numbers[:MOST_LINKS]):
         path: Path = ("link", index, "network")
         if context.sound(path):
             _ends(context, path, index)
@@ -42,7 +39,7 @@ def _numbers(context: Context) -> None:
 
 def _networks(context: Context) -> None:
     seen: list[int] = []
-    links = context.description.link[:_MOST]
+    links = context.description.link[:MOST_LINKS]
     for index, link in enumerate(links):
         path: Path = ("link", index, "network")
         if not context.sound(path):

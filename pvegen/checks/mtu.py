@@ -9,24 +9,26 @@ from pvegen.checks.context import Context
 from pvegen.derive import ETHERNET_MTU, Interface, NodeView
 from pvegen.mistakes import Where
 
+# By an interface's name: the interface that limits what fits through it, and that one's MTU in bytes.
+Limits = dict[str, tuple[Interface, int]]
+
 
 def check(context: Context) -> None:
     """Whether every stated MTU fits through the interfaces below, and the nodes agree on it in each network."""
-    for node in context.view.nodes:
+    limits = [_limits(node) for node in context.view.nodes]
+    for node, limit in zip(context.view.nodes, limits, strict=True):
         for upper in node.interfaces:
             path = context.key(node, upper, "mtu")
             if upper.mtu is None or not upper.mtu_stated or not context.sound(path):
                 continue
             for name in upper.lowers:
-                lower = node.interface(name)
-                if lower is not None and lower is not upper:
-                    _fits(context, node, upper, lower)
-    for network, found in _networks(context).items():
+                if name in limit and name != upper.name:
+                    _fits(context, node, upper, *limit[name])
+    for network, found in _networks(context, limits).items():
         _agree(context, network, found)
 
 
-def _fits(context: Context, node: NodeView, upper: Interface, lower: Interface) -> None:
-    limiting, mtu = _largest(node, lower)
+def _fits(context: Context, node: NodeView, upper: Interface, limiting: Interface, mtu: int) -> None:
     if upper.mtu is None or upper.mtu <= mtu:
         return
     path = context.key(node, limiting, "mtu")
@@ -38,35 +40,47 @@ def _fits(context: Context, node: NodeView, upper: Interface, lower: Interface) 
             context.say("PVE331", context.key(node, upper, "mtu"), **facts)
 
 
-def _largest(node: NodeView, interface: Interface) -> tuple[Interface, int]:
-    """The interface that limits what fits through this one, and its MTU in bytes.
+def _limits(node: NodeView) -> Limits:
+    """What limits each interface of a node, each looked at once; a circle ends where it began."""
+    found: Limits = {}
+    waiting: set[str] = set()
+    stack = [*node.interfaces]
+    while stack:
+        current = stack[-1]
+        lowers = [] if current.mtu else [low for low in map(node.interface, current.lowers) if low is not None]
+        first = [lower for lower in lowers if lower.name not in found and lower.name not in waiting]
+        if current.name in found or not first or current.name in waiting:
+            below = [found[lower.name] for lower in lowers if lower.name in found]
+            found.setdefault(current.name, _limit(current, below))
+            stack.pop()
+        else:
+            waiting.add(current.name)
+            stack += first
+    return found
+
+
+def _limit(interface: Interface, below: list[tuple[Interface, int]]) -> tuple[Interface, int]:
+    """What limits an interface, given what limits those that it stands on.
 
     Where a bridge or VLAN says nothing it takes what it stands on; a bridge must
     state what is to be more than the system's, and is named then.
     """
-    found = []
-    seen = {interface.name}
-    todo = [(interface, interface)]
-    for current, named in todo:
-        below = [] if current.mtu else [node.interface(name) for name in current.lowers if name not in seen]
-        seen.update(current.lowers)
-        lowers = [lower for lower in below if lower is not None]
-        if current.mtu or not lowers:
-            found.append((current, current.mtu) if current.mtu else (named, ETHERNET_MTU))
-        todo += [(lower, named if named.kind == "bridge" else lower) for lower in lowers]
-    return min(found, key=lambda pair: pair[1])
+    if interface.mtu is not None:
+        return interface, interface.mtu
+    limiting, mtu = min(below, key=lambda pair: pair[1], default=(interface, ETHERNET_MTU))
+    return (limiting if limiting.mtu or interface.kind != "bridge" else interface), mtu
 
 
-def _networks(context: Context) -> dict[Any, list[tuple[NodeView, Interface, int]]]:
+def _networks(context: Context, limits: list[Limits]) -> dict[Any, list[tuple[NodeView, Interface, int]]]:
     """For each network the interfaces that stand in it with an address, and the bytes that each lets through."""
     found: dict[Any, list[tuple[NodeView, Interface, int]]] = {}
-    for node in context.view.nodes:
+    for node, limit in zip(context.view.nodes, limits, strict=True):
         for interface in node.interfaces:
             for key in ("address", "address6"):
                 address = getattr(interface, key)
                 if address is None or not context.sound(context.key(node, interface, key)):
                     continue
-                limiting, mtu = _largest(node, interface)
+                limiting, mtu = limit[interface.name]
                 if context.sound(context.key(node, limiting, "mtu")):
                     found.setdefault(address.network, []).append((node, interface, mtu))
     return found

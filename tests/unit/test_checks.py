@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,35 @@ def test_a_chain_of_any_length_ends(tmp_path: Path) -> None:
     chain = "".join(vlan.format(number, number + 1) for number in range(1, 2000))
     text = HEAD + node(1, chain + '[[node.bridge]]\nname = "vmbr1"\nport = "v1"\nmtu = 9000\n')
     assert set(codes(tmp_path, text)) == {"PVE326"}
+
+
+def many(pattern: str, count: int) -> str:
+    return "".join(pattern.format(i, i // 200, i % 200 + 1) for i in range(1, count))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (node(1) + many('[[node.interface]]\nname = "e{0}"\naddress = "10.{1}.{2}.1/30"\n', 6000), set()),
+        (node(1) + many('[[node.bridge]]\nname = "vmbr{0}"\nport = "e{0}.1"\n', 4000), {"PVE323"}),
+        (
+            many('[[link]]\nnetwork = "11.{1}.{2}.0/24"\n', 10000)
+            + many('[[node]]\nname = "n{0}"\naddress = "10.0.{1}.{2}/16"\nnic = "eth0"\n', 500),
+            {"PVE408", "PVE504", "PVE902"},
+        ),
+        (
+            node(1) + '[[node.bond]]\nname = "bond0"\nnics = [' + many('"n{0}",', 3000) + "]\n"
+            + many('[[node.vlan]]\nparent = "bond0"\nid = {0}\naddress = "10.{1}.{2}.1/30"\n', 3000),
+            set(),
+        ),
+    ],
+    ids=["interfaces", "bridges", "links", "vlans"],
+)
+def test_many_of_anything_are_checked_in_reasonable_time(tmp_path: Path, text: str, expected: set[str]) -> None:
+    """Where every one is compared with all others each of these takes several times as long."""
+    started = time.process_time()
+    assert set(codes(tmp_path, HEAD + text)) == expected
+    assert time.process_time() - started < 3
 
 
 def test_thousand_nodes_are_checked_in_reasonable_time(tmp_path: Path) -> None:
