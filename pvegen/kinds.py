@@ -105,6 +105,8 @@ BRIDGE = _pattern(
 )
 VLAN_NAME = _pattern("VLAN interface name", "[A-Za-z][A-Za-z0-9_]*(?:[.][0-9]+)?", "PVE221", 15)
 VLAN_ID = integer(1, 4094, code="PVE224")
+# What a VLAN-aware bridge lets through unless something is stated: PVE's own default.
+ALL_VLANS = "2-4094"
 _ID = "(?:0|[1-9][0-9]{0,3})"
 VLAN_RANGES = _pattern("VLAN ids", f"{_ID}(?:-{_ID})?(?: {_ID}(?:-{_ID})?)*", "PVE225", 200)
 MTU = integer(1280, 9216, "bytes", code="PVE226")

@@ -9,6 +9,11 @@ from typing import Any
 from pvegen.source import Path, Place, Source
 
 
+def is_warning(code: str) -> bool:
+    """Whether a code is a warning's: those from PVE900 on are, all others are errors."""
+    return code >= "PVE9"
+
+
 @dataclass(eq=False)
 class Mistake:
     """One mistake: its code, where it is, and the facts that its text needs.
@@ -28,8 +33,8 @@ class Mistake:
 
     @property
     def is_warning(self) -> bool:
-        """Codes from PVE900 on are warnings, all others errors."""
-        return self.code >= "PVE9"
+        """Whether it lets a build go on."""
+        return is_warning(self.code)
 
 
 @dataclass(frozen=True)

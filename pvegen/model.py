@@ -191,7 +191,7 @@ class Bridge(Table):
     )
     vlans: str = key(
         kinds.VLAN_RANGES, "The VLANs that a VLAN-aware bridge lets through, ids and ranges with blanks between.",
-        "ifupdown2: `bridge-vids`", '"10 20-29"', default="2-4094",
+        "ifupdown2: `bridge-vids`", '"10 20-29"', default=kinds.ALL_VLANS,
     )
 
 
@@ -236,7 +236,7 @@ class Network(Table):
     )
     vlans: str = key(
         kinds.VLAN_RANGES, "The VLANs that a VLAN-aware main bridge lets through.", "ifupdown2: `bridge-vids`",
-        '"10 20-29"', default="2-4094",
+        '"10 20-29"', default=kinds.ALL_VLANS,
     )
     nameservers: tuple[Any, ...] = key(
         ListOf(kinds.IP), "Name servers, in the order in which they are asked.",

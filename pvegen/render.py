@@ -20,13 +20,12 @@ import jinja2
 from pvegen import __version__, quote
 from pvegen.kept import Bytecode, Kept
 from pvegen.plan import Script, Step
-from pvegen.runtime import File, Piece, Runtime, parsed
+from pvegen.runtime import File, Piece, Runtime, parsed, variables
 
 # The one file of the runtime that differs from script to script, by the calls that a script knows.
 _MAIN = "runtime/10-main.sh"
 _RUNTIME = "\n@runtime@\n"
 _ASSIGNED = re.compile(r"^([a-z_]+)=.*\n", re.MULTILINE)
-_USED = re.compile(r"\$\{?#?([a-z_][a-z0-9_]*)")
 
 
 class SnippetError(Exception):
@@ -149,7 +148,7 @@ class Renderer:
             raise SnippetError("script.sh", 0, "has no line @runtime@")
         head += "\n"
         runtime = self._runtime(calls).cut(quote.plain(head + tail))
-        head = _without_unused(head, runtime.variables | set(_USED.findall(tail)))
+        head = _without_unused(head, runtime.variables | variables(tail))
         text = quote.plain(head) + runtime.text + quote.plain(tail)
         return Rendered(script.node, text, head + tail, runtime.text, _origins(head, steps, runtime.pieces))
 
@@ -285,7 +284,7 @@ def _without_unused(head: str, used: set[str]) -> str:
     """The head without those of its first variables that this script has no use for."""
     end = head.find("() {\n")
     while True:
-        all_used = used | set(_USED.findall(head))
+        all_used = used | variables(head)
         for found in _ASSIGNED.finditer(head, 0, end):
             if found.group(1) not in all_used:
                 head = head[: found.start()] + head[found.end() :]

@@ -77,7 +77,7 @@ class Runtime:
                 text = "\n".join(part.strip("\n") + "\n" for part in file.heads + kept) + "\n"
                 pieces.append(Piece(file.name, text))
         text = "".join(piece.text for piece in pieces)
-        return Cut(pieces, text, set(_USED.findall(text)))
+        return Cut(pieces, text, variables(text))
 
 
 def functions(text: str) -> list[tuple[str, str]]:
@@ -96,6 +96,11 @@ def functions(text: str) -> list[tuple[str, str]]:
             lines, name = [], ""
     parts.append((name, "".join(lines)))
     return [(name, text) for name, text in parts if text.strip()]
+
+
+def variables(text: str) -> set[str]:
+    """The variables that a text of shell reads."""
+    return set(_USED.findall(text))
 
 
 def words(text: str) -> set[str]:

@@ -40,7 +40,6 @@ _CODES = (
 _PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)\Z")
 # key = text without quotes, up to a comment
 _BARE = re.compile(r"""\s*([A-Za-z0-9_-]+)\s*=\s*([^\s"'\[{#=][^"'#=]*?)\s*(?:\#.*)?\Z""")
-_ESCAPE = re.compile(r"(?:\\x[0-9a-f]{2})+")
 
 
 def explain(source: Source, error: Exception) -> Mistake:

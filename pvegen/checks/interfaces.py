@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from pvegen.checks.context import Context
-from pvegen.derive import Interface, NodeView
+from pvegen.derive import HASHING_MODES, Interface, NodeView
 from pvegen.mistakes import Where, Word
 from pvegen.source import Path
 
@@ -163,7 +163,7 @@ def _bonds(context: Context, node: NodeView) -> None:
             continue
         if len(bond.lowers) == 1 and context.sound((*bond.path, "nics")):
             context.say("PVE907", (*bond.path, "nics"), value=bond.name)
-        if bond.bond_hash and bond.bond_mode not in ("802.3ad", "balance-xor", "balance-tlb") and context.sound(
+        if bond.bond_hash and bond.bond_mode not in HASHING_MODES and context.sound(
             (*bond.path, "mode"), (*bond.path, "hash_policy")
         ):
             context.say("PVE908", (*bond.path, "hash_policy"), value=bond.bond_hash, mode=bond.bond_mode)

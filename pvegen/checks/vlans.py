@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from pvegen.checks.context import Context
 from pvegen.derive import Interface, NodeView
+from pvegen.kinds import ALL_VLANS
 from pvegen.mistakes import Where
 from pvegen.source import Path
 
@@ -50,7 +51,7 @@ def _ranges(context: Context, node: NodeView, bridge: Interface) -> None:
             return
     _twice(context, path, bridge.vlans)
     aware = context.key(node, bridge, "vlan_aware")
-    if bridge.vlans != "2-4094" and not bridge.vlan_aware and context.sound(aware):
+    if bridge.vlans != ALL_VLANS and not bridge.vlan_aware and context.sound(aware):
         context.say("PVE909", path, value=bridge.vlans)
 
 

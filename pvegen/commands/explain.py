@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pvegen import catalogue, errors
 from pvegen.catalogue import Catalogue, Entry
+from pvegen.mistakes import is_warning
 
 
 def explain(code: str | None) -> int:
@@ -23,7 +24,7 @@ def explain(code: str | None) -> int:
 
 def article(entry: Entry, texts: Catalogue) -> str:
     """A code's whole text: title, kind, explanation."""
-    severity = texts.report["warning" if entry.code >= "PVE9" else "error"]
+    severity = texts.report["warning" if is_warning(entry.code) else "error"]
     return f"{entry.code} ({severity}): {entry.title}\n\n{entry.explain.strip()}"
 
 

@@ -7,6 +7,7 @@ import urllib.parse
 
 from pvegen import __version__
 from pvegen.catalogue import Catalogue, Entry
+from pvegen.mistakes import is_warning
 from pvegen.report import Finding, Report
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -29,7 +30,7 @@ def _rule(entry: Entry) -> dict[str, object]:
         "id": entry.code,
         "shortDescription": {"text": entry.title},
         "fullDescription": {"text": entry.explain.strip()},
-        "defaultConfiguration": {"level": "warning" if entry.code >= "PVE9" else "error"},
+        "defaultConfiguration": {"level": "warning" if is_warning(entry.code) else "error"},
     }
 
 
