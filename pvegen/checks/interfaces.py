@@ -14,6 +14,8 @@ _RESERVED = frozenset({"lo", "all", "default", "unknown"})
 # Made and removed by PVE with its guests (pve-common, Network.pm).
 _GUESTS = re.compile(r"(?:tap|veth|fwbr|fwpr|fwln)\d+[ip]\d+|fw(?:br|pr|ln)\d.*")
 _WIRELESS = re.compile(r"wl[a-z0-9]+")
+# What PVE and udev call wired NICs (systemd.net-naming-scheme(7)).
+_WIRED = re.compile(r"eth\d+|en[ops]\d\w*|enx[0-9a-f]{12}")
 _LIKE = ((re.compile(r"vmbr\d+"), "bridge"), (re.compile(r"bond\d+"), "bond"), (re.compile(r".+\.\d+"), "vlan"))
 _CAN_STAND_ON = {"bridge": {"nic", "bond", "vlan"}, "bond": {"nic"}, "vlan": {"nic", "bond", "bridge"}}
 
@@ -58,12 +60,14 @@ def _names(context: Context, node: NodeView) -> None:
 def _name(context: Context, path: Path, interface: Interface) -> None:
     """A name that means something else to the system or to PVE."""
     seems = like(interface.name)
+    if interface.kind == "vlan" and _WIRED.fullmatch(interface.name):
+        seems = Word("nic")
     if interface.name in _RESERVED or _GUESTS.fullmatch(interface.name):
         context.say("PVE335", path, value=interface.name)
     elif interface.kind in ("nic", "vlan") and seems is not None and seems != interface.kind:
         header = "[[node.interface]]" if interface.kind == "nic" else "[[node.vlan]]"
         context.say("PVE336", path, value=interface.name, kind=seems, header=header,
-                    right=f"[[node.{seems}]]")
+                    right="[[node.interface]]" if seems == "nic" else f"[[node.{seems}]]")
 
 
 def _ports(context: Context, node: NodeView) -> None:
