@@ -22,9 +22,23 @@ def check(context: Context) -> None:
     if len(nodes) == 1:
         _alone(context, nodes[0])
     elif len(nodes) == 2:
-        context.say("PVE901", nodes[1].path, first=nodes[0].name, second=nodes[1].name)
+        _two(context, nodes)
     elif len(nodes) > _DOCUMENTED:
         context.say("PVE902", nodes[_DOCUMENTED].path, count=len(nodes))
+
+
+def _two(context: Context, nodes: list[NodeView]) -> None:
+    """Two nodes: neither has quorum alone, or one has and the other never."""
+    votes = _numbers_of_votes(nodes)
+    if votes[0] == votes[1] or not context.sound(*((*node.path, "votes") for node in nodes)):
+        context.say("PVE901", nodes[1].path, first=nodes[0].name, second=nodes[1].name)
+        return
+    more, fewer = (nodes[0], nodes[1]) if votes[0] > votes[1] else (nodes[1], nodes[0])
+    context.say("PVE924", (*more.path, "votes"), first=more.name, second=fewer.name)
+
+
+def _numbers_of_votes(nodes: list[NodeView]) -> list[int]:
+    return [1 if node.node.votes is None else node.node.votes for node in nodes]
 
 
 def _joins(context: Context) -> None:
@@ -109,7 +123,7 @@ def _votes(context: Context) -> None:
     paths: list[Path] = [(*node.path, "votes") for node in nodes]
     if not context.sound(*paths):
         return
-    votes = [1 if node.node.votes is None else node.node.votes for node in nodes]
+    votes = _numbers_of_votes(nodes)
     if votes[0] == 0:
         context.say("PVE416", paths[0], node=nodes[0].name)
         return
