@@ -148,7 +148,9 @@ def _bridge(view: View, target: Target, node: NodeView) -> Step:
             {"message": fact.message, "values": fact.values, "command": list(fact.command)}
             for fact in network.running(node, manager)
         ],
-        "gateways": [g for g in (main.gateway, main.gateway6) if g],
+        "gateways": [
+            {"address": g, "on": main.name if g.is_link_local else ""} for g in (main.gateway, main.gateway6) if g
+        ],
         "nameservers": list(view.description.network.nameservers),
     }
     if manager == "etcnet":

@@ -1629,7 +1629,7 @@ has_guests() {
     [ -n "$guests" ]
 }
 
-# answers ADDRESS: it answers a ping, or has told its hardware address just now (an
+# answers ADDRESS [INTERFACE]: it answers a ping, or has told its hardware address just now (an
 # entry of before turns from STALE to REACHABLE or FAILED while it is asked).
 answers() {
     ask_ping=ping
@@ -1638,9 +1638,10 @@ answers() {
         *:*) ! command -v ping6 >/dev/null 2>&1 || ask_ping=ping6 ;;
         *) ;;
     esac
-    "$ask_ping" -c 1 -W 1 "$1" >/dev/null 2>&1 && return 0
-    "$ask_ping" -c 8 -W 1 "$1" >/dev/null 2>&1 && return 0
-    found=$(ip neigh show to "$1")
+    # A link-local address is one on each interface.
+    "$ask_ping" -c 1 -W 1 ${2:+-I "$2"} "$1" >/dev/null 2>&1 && return 0
+    "$ask_ping" -c 8 -W 1 ${2:+-I "$2"} "$1" >/dev/null 2>&1 && return 0
+    found=$(ip neigh show to "$1" ${2:+dev "$2"})
     case $found in
         *' REACHABLE' | *' PERMANENT' | *' REACHABLE '* | *' PERMANENT '*) return 0 ;;
         *) return 1 ;;

@@ -46,9 +46,10 @@ step_bridge() {
 {% endfor %}
     bring_up network_state {{ bridges | string }} systemctl restart {{ restart }}
 {% for gateway in gateways %}
-    expect {{ m("net.gateway", gateway=gateway) }} "$limit_network" \
+    expect {{ m("net.gateway", gateway=gateway.address) }} "$limit_network" \
         {{ m("net.gateway_do") }} \
-        answers {{ gateway }}
+        answers {{ gateway.address }}{% if gateway.on %} {{ gateway.on }}{% endif %}
+
 {% endfor %}
 {% for server in nameservers %}
     expect {{ m("net.nameserver", server=server) }} "$limit_network" \

@@ -128,6 +128,19 @@ def test_a_bridge_with_guests_on_it_is_not_taken_down(target: str, port: str) ->
         assert addresses(box)["vmbr0"] == ["10.0.0.251/24"] and links(box)[port][0] == "vmbr0"
 
 
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_gateway_with_a_link_local_address_is_asked_on_the_bridge(target: str) -> None:
+    """As a router of IPv6 has it; on another interface that address would be another machine's."""
+    text = one(target, RICH.replace("[[", 'gateway6 = "fe80::1"\n[[', 1))
+    with node(target, text) as nodes:
+        nodes.switch.ip("address add fe80::1/64 dev sw0 nodad")
+        bridge(nodes).expect(0)
+        bridge(nodes, "verify").expect(0)
+        nodes.switch.ip("address del fe80::1/64 dev sw0")
+        nodes["pve1"].run("ip neigh flush all; ip -6 neigh flush all")
+        assert "gateway fe80::1 answers" in bridge(nodes, "verify").expect(1).failures
+
+
 def impatient(nodes: Nodes) -> None:
     """A shorter wait than a description may state."""
     nodes["pve1"].run("sed -i 's/^limit_network=.*/limit_network=1/' /root/pve1.sh").check()
