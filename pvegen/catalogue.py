@@ -41,11 +41,13 @@ class Catalogue:
         self.report: dict[str, Any] = {}
         self.build: dict[str, str] = {}
         self.call: dict[str, str] = {}
+        self.show: dict[str, str] = {}
         for head in reversed(heads):
             self.words |= head.get("words", {})
             self.report |= head.get("report", {})
             self.build |= head.get("build", {})
             self.call |= head.get("call", {})
+            self.show |= head.get("show", {})
 
     @property
     def codes(self) -> list[str]:

@@ -44,8 +44,9 @@ nic = "eth0"
 ```
 
 Each further `[[node]]` joins the cluster that the first one creates. What a key
-leaves unsaid is derived, and `pvegen show FILE` prints it: who joins whom, what each
-interface stands on, its MTU, the lines of `/etc/hosts`, the order of running.
+leaves unsaid is derived. `pvegen show FILE` prints the description with all of it
+filled in, which builds the same scripts; what has no key (the lines of `/etc/hosts`,
+what stands on an interface, the order of running) it says in comments.
 
 `[name]` is a table that stands once, `[[name]]` one of several; `[[node.bond]]`
 belongs to the `[[node]]` above it. Names, addresses and keys are plain ASCII without

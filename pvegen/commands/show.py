@@ -1,4 +1,4 @@
-"""`pvegen show`: a description with all that is derived filled in."""
+"""`pvegen show`: a description with all that is derived filled in, a description again."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from pvegen.shown import shown
 
 
 def show(file: str, *, form: str) -> int:
-    """Print it as TOML or JSON on standard output; mistakes go to standard error."""
+    """Print it as TOML (with comments) or JSON on standard output; mistakes go to standard error."""
     loaded = description.load_all([] if file == description.DEFAULT else [file])
     code = tell(loaded, "text", strict=False, stream=sys.stderr)
     view = loaded[0].view
     if code or view is None:
         return code
-    data = shown(view)
+    made = shown(view)
     if form == "json":
-        print(json.dumps(data, indent=2))
+        print(json.dumps(made.data, indent=2))
         return 0
-    import tomli_w
+    from pvegen import annotated
 
-    print(tomli_w.dumps(data), end="")
+    print(annotated.dumps(made.data, made.notes), end="")
     return 0

@@ -22,11 +22,12 @@ from hypothesis import strategies as st
 from strategies import descriptions
 from test_quote import HOSTILE
 
-from pvegen import description, lint, target
+from pvegen import annotated, description, lint, target
 from pvegen.build import description_digest
 from pvegen.derive import View
 from pvegen.plan import Script, Step, plan
 from pvegen.render import Rendered, Renderer, SnippetError
+from pvegen.shown import shown
 
 SEARCHING = os.environ.get("PVEGEN_PROPERTIES") == "thorough"
 THOROUGH = SEARCHING or os.environ.get("CI") == "true"
@@ -66,6 +67,14 @@ def _rendered(view: View) -> list[Rendered]:
 
 
 # Every description that passes.
+
+
+@_examples(25, 200)
+@given(data=descriptions())
+def test_what_is_shown_of_it_builds_the_same_scripts(data: dict[str, Any], scratch: Path) -> None:
+    view = desk.view_of(tomli_w.dumps(data), scratch)
+    made = shown(view)
+    assert _rendered(desk.view_of(annotated.dumps(made.data, made.notes), scratch)) == _rendered(view)
 
 
 @_examples(25, 80)
