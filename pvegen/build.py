@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from pvegen import __version__, catalogue, output, target
 from pvegen.derive import View, order_of_running
@@ -15,10 +15,13 @@ from pvegen.plan import plan
 from pvegen.render import Rendered, Renderer, SnippetError
 
 
-def build(views: list[View], place: Path, *, check: bool, lint: bool, snippets: Path | None) -> int:
+def build(
+    views: list[View], place: Path, *, check: bool, lint: bool, snippets: Path | None, said: TextIO | None = None
+) -> int:
     """Build all views into `place`, or with `check` compare it; the exit status.
 
-    snippets: a folder of a site's own snippets, or None. Raises Refused where something
+    snippets: a folder of a site's own snippets, or None; said: where to say what was
+    made or is stale, by default standard output. Raises Refused where something
     stands in the way or a site's snippet is wrong, InternalError where one of ours is.
     """
     if snippets is not None and not snippets.is_dir():
@@ -30,10 +33,10 @@ def build(views: list[View], place: Path, *, check: bool, lint: bool, snippets: 
     if lint:
         _lint([script for scripts in rendered for script in scripts], snippets)
     if check:
-        return _compare(place, folders)
+        return _compare(place, folders, said)
     output.write(place, folders)
     for view, folder in zip(views, folders, strict=True):
-        _tell(place / folder.name, view)
+        _tell(place / folder.name, view, said)
     return 0
 
 
@@ -116,16 +119,16 @@ def _canonical(value: Any) -> Any:
     return value if isinstance(value, (int, bool)) else str(value)
 
 
-def _compare(place: Path, folders: list[Folder]) -> int:
+def _compare(place: Path, folders: list[Folder], said: TextIO | None) -> int:
     """Show what is stale; the exit status."""
     stale = False
     for line in output.differences(place, folders):
         stale = True
-        print(line)
+        print(line, file=said)
     if stale:
         print(texts()["stale"].format(path=place), file=sys.stderr)
         return STALE
-    print(texts()["current"].format(path=place))
+    print(texts()["current"].format(path=place), file=said)
     return 0
 
 
@@ -134,15 +137,15 @@ def texts() -> dict[str, str]:
     return catalogue.load().build
 
 
-def _tell(place: Path, view: View) -> None:
+def _tell(place: Path, view: View, said: TextIO | None) -> None:
     """What was made, and what to do next."""
     words = texts()
-    print(words["made" if len(view.nodes) > 1 else "made_local"].format(path=place, count=len(view.nodes)))
+    print(words["made" if len(view.nodes) > 1 else "made_local"].format(path=place, count=len(view.nodes)), file=said)
     order = order_of_running(view.nodes)
     width = max(len(node.name) for node in order) + len(".sh")
     for node in order:
         role = words["local"] if not view.is_cluster else words["creates"]
         if node.member:
             role = words["joins"].format(member=node.member)
-        print(f"  {node.name + '.sh':<{width}}  {role}")
-    print(words["next" if view.is_cluster else "next_local"].format(first=f"{order[0].name}.sh"))
+        print(f"  {node.name + '.sh':<{width}}  {role}", file=said)
+    print(words["next" if view.is_cluster else "next_local"].format(first=f"{order[0].name}.sh"), file=said)

@@ -16,6 +16,7 @@ from pvegen.main import run
 
 ROOT = Path(__file__).parent.parent.parent
 EXAMPLE = os.fspath(ROOT / "examples" / "mypve.toml")
+CLEAN = os.fspath(ROOT / "tests" / "mistakes" / "no_mistake.toml")
 WRONG = os.fspath(ROOT / "tests" / "mistakes" / "five_mistakes.toml")
 
 
@@ -70,6 +71,20 @@ def test_build_of_mistakes_writes_nothing(tmp_path: Path, capsys: pytest.Capture
     assert "5 errors in " in captured.err
 
 
+@pytest.mark.parametrize("form", ["json", "sarif"])
+@pytest.mark.parametrize("path", [EXAMPLE, CLEAN, WRONG], ids=os.path.basename)
+@pytest.mark.parametrize("more", [[], ["--check"]], ids=["build", "check"])
+def test_a_report_for_machines_has_standard_output_to_itself(
+    form: str, path: str, more: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", os.fspath(tmp_path / "cache"))
+    call("build", path, "-o", os.fspath(tmp_path / "dist"), "--no-lint", "--format", form, *more)
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)
+    assert bool(captured.err) == (path != WRONG)
+
+
 def test_show_is_a_description(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert call("show", EXAMPLE) == 0
     copy = tmp_path / "copy.toml"
@@ -96,10 +111,9 @@ def test_commands_load_only_what_they_need() -> None:
         )
         return done.stdout.splitlines()[-1]
 
-    clean = os.fspath(ROOT / "tests" / "mistakes" / "no_mistake.toml")
     assert loaded("--help") == "END"
     assert "jinja2" not in loaded("check", EXAMPLE)
-    assert not {"jinja2", "tomli_w", "tree_sitter"} & set(loaded("check", clean).split())
+    assert not {"jinja2", "tomli_w", "tree_sitter"} & set(loaded("check", CLEAN).split())
 
 
 def test_every_command_has_help() -> None:
