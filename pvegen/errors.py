@@ -39,6 +39,7 @@ def complain(message: str) -> None:
 
 def guarded(call: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> int:
     """Run a command line; its exit status, whatever happens."""
+    _open_what_is_closed()
     for stream in (sys.stdout, sys.stderr):
         # A name that this terminal's encoding lacks must not end in a traceback.
         getattr(stream, "reconfigure", lambda **_: None)(errors="backslashreplace")
@@ -63,6 +64,13 @@ def guarded(call: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> i
         return FAULT
 
 
+def _open_what_is_closed() -> None:
+    """Whoever closed an output (>&-) does not want to read it: it goes nowhere, and is no fault."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 - open until the end
+
+
 def _silence(code: int) -> int:
     """Keep Python from trying to write the rest of the output once more when it ends."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -76,7 +84,7 @@ def _fault(error: Exception) -> str:
 
     trace = "".join(traceback.format_exception(error)).rstrip()
     return "\n".join([
-        "pvegen: this is a fault of pvegen's, not of your description. Nothing was written.",
+        "pvegen: this is a fault of pvegen's, not of your description.",
         "Please report it with everything below and, if you may, the description.",
         "",
         f"pvegen {__version__}, Python {platform.python_version()}, {platform.platform()}",

@@ -42,9 +42,15 @@ def _fail(code: str, source: Source, place: Place | None = None, **facts: Any) -
 
 
 def _standard_input() -> bytes:
-    data = sys.stdin.buffer.read(LIMIT + 1)
+    source = Source("<stdin>", None)
+    if sys.stdin is None:  # closed: <&-
+        raise _fail("PVE002", source, file=source.name, reason=Word("closed"))
+    try:
+        data = sys.stdin.buffer.read(LIMIT + 1)
+    except OSError as error:
+        raise _fail("PVE002", source, file=source.name, reason=error.strerror or str(error)) from None
     if len(data) > LIMIT:
-        raise _fail("PVE005", Source("<stdin>", None), limit=LIMIT)
+        raise _fail("PVE005", source, limit=LIMIT)
     return data
 
 

@@ -134,6 +134,32 @@ def test_a_reader_that_goes_away_is_no_fault() -> None:
     assert (done.returncode, done.stderr) == (141, "")
 
 
+def redirected(stream: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command with one of its streams redirected, such as closed: "<&-", ">&-", "2>&-"."""
+    return subprocess.run(
+        ["sh", "-c", f'exec "$@" {stream}', "sh", sys.executable, "-m", "pvegen", *arguments], cwd=ROOT,
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("stream", [">&-", "2>&-"])
+@pytest.mark.parametrize(("path", "status"), [(EXAMPLE, 0), (WRONG, 1)], ids=["right", "wrong"])
+def test_an_output_that_is_closed_changes_nothing(stream: str, path: str, status: int, tmp_path: Path) -> None:
+    assert redirected(stream, "check", path).returncode == status
+    built = redirected(stream, "build", "--no-lint", path, "-o", os.fspath(tmp_path / "dist"))
+    assert (built.returncode, (tmp_path / "dist").exists()) == (status, status == 0)
+    assert "fault" not in built.stdout + built.stderr
+
+
+def test_standard_input_that_cannot_be_read_is_a_mistake() -> None:
+    done = redirected("<&-", "check", "-")
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "<stdin>: error PVE002: <stdin> cannot be read: it is closed." in done.stdout
+    done = redirected("0> /dev/null", "check", "-")
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "error PVE002: <stdin> cannot be read: Bad file descriptor." in done.stdout
+
+
 def test_a_full_disk_is_told() -> None:
     with open("/dev/full", "w") as full:
         done = process("schema", stdout=full.fileno())
@@ -158,6 +184,7 @@ def test_a_fault_is_reported_to_be_pasted(capsys: pytest.CaptureFixture[str]) ->
     assert "a fault of pvegen's" in told
     assert "ZeroDivisionError: unexpected" in told
     assert "Python 3." in told
+    assert "written" not in told
 
 
 def test_a_refusal_is_one_message(capsys: pytest.CaptureFixture[str]) -> None:
