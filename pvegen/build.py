@@ -12,7 +12,8 @@ from pvegen.derive import View, order_of_running
 from pvegen.errors import STALE, InternalError, Refused
 from pvegen.output import Folder
 from pvegen.plan import plan
-from pvegen.render import Rendered, Renderer, SnippetError
+from pvegen.render import Rendered, Renderer
+from pvegen.snippets import SnippetError
 
 
 def build(
@@ -24,8 +25,8 @@ def build(
     made or is stale, by default standard output. Raises Refused where something
     stands in the way or a site's snippet is wrong, InternalError where one of ours is.
     """
-    if snippets is not None and not snippets.is_dir():
-        raise Refused(texts()["no_snippets"].format(path=snippets))
+    if snippets is not None:
+        _look_at(snippets)
     rendered = _render(views, snippets)
     folders = [_folder(view, scripts) for view, scripts in zip(views, rendered, strict=True)]
     if found := output.strays(place, folders):
@@ -40,6 +41,16 @@ def build(
     return 0
 
 
+def _look_at(snippets: Path) -> None:
+    """Whether a site's folder is one of snippets, and pvegen makes use of each; Refused where not."""
+    if not snippets.is_dir():
+        raise Refused(texts()["no_snippets"].format(path=snippets))
+    from pvegen.site import faults
+
+    if found := "\n".join(f"  {fault}" for fault in faults(snippets)):
+        raise Refused(texts()["unused"].format(path=snippets, files=found).strip())
+
+
 def _render(views: list[View], site: Path | None) -> list[list[Rendered]]:
     """All scripts of each cluster."""
     try:
@@ -49,8 +60,8 @@ def _render(views: list[View], site: Path | None) -> list[list[Rendered]]:
             for view in views
         ]
     except SnippetError as error:
-        if _is_of_site(error.name, site):
-            raise Refused(texts()["findings"].format(findings=error).strip()) from error
+        if error.of_site:
+            raise Refused(texts()["site"].format(path=site, why=error)) from error
         raise InternalError(str(error)) from error
 
 

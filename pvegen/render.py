@@ -1,8 +1,7 @@
 """Scripts from plans: the snippets spelled out, the runtime cut to what is called.
 
 Snippets are Jinja templates. Whatever they print is quoted by its type
-(`quote`): a snippet cannot forget to. Messages come from the catalogue of the
-snippets, `messages/<language>.toml`.
+(`quote`): a snippet cannot forget to.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import tomllib
+import traceback
 from collections.abc import Iterator
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -21,22 +20,21 @@ from pvegen import __version__, quote
 from pvegen.kept import Bytecode, Kept
 from pvegen.plan import Script, Step
 from pvegen.runtime import File, Piece, Runtime, parsed, variables
+from pvegen.snippets import Messages, SnippetError, content, key, snippets_folder
+
+# How snippets are written. The shell has {# itself, in ${#name}.
+SYNTAX: dict[str, Any] = {
+    "trim_blocks": True,
+    "lstrip_blocks": True,
+    "keep_trailing_newline": True,
+    "comment_start_string": "{!#",
+    "comment_end_string": "#!}",
+}
 
 # The one file of the runtime that differs from script to script, by the calls that a script knows.
 _MAIN = "runtime/10-main.sh"
 _RUNTIME = "\n@runtime@\n"
 _ASSIGNED = re.compile(r"^([a-z_]+)=.*\n", re.MULTILINE)
-
-
-class SnippetError(Exception):
-    """A snippet or a catalogue that cannot be used.
-
-    name: the file below the snippets' folder; line: 0 where none is to blame; why: what is wrong with it.
-    """
-
-    def __init__(self, name: str, line: int, why: str) -> None:
-        super().__init__(f"snippets/{name}{f':{line}' if line else ''}: {why}")
-        self.name = name
 
 
 class Rendered(NamedTuple):
@@ -72,28 +70,18 @@ class Renderer:
 
     def __init__(self, site: str | os.PathLike[str] | None = None, language: str = "en") -> None:
         """site: a folder whose snippets stand in for ours of the same name. Raises SnippetError."""
-        self._folders = ([os.fspath(site)] if site else []) + [snippets_folder()]
+        self._site = os.fspath(site) if site else None
+        self._folders = ([self._site] if self._site else []) + [snippets_folder()]
         self._kept = Kept()
-        self._catalogues = self._read_catalogues(f"messages/{language}.toml")
-        self._messages = self._parse_catalogues()
+        self._messages = Messages(self._folders, language, self._kept)
         self._runtimes: dict[str, Runtime] = {}
         self._environment = self._make_environment(_finalize)
         self._files = self._make_environment(_finalize_line)
 
-    def _read_catalogues(self, name: str) -> list[tuple[str, bytes]]:
-        """The messages' files and what they hold, a site's own after ours."""
-        paths = [os.path.join(folder, name) for folder in reversed(self._folders)]
-        return [(path, _content(path)) for path in paths if os.path.exists(path)]
-
-    def _parse_catalogues(self) -> dict[str, str]:
-        """The messages by name."""
-        messages: dict[str, str] = {}
-        for path, content in self._catalogues:
-            try:
-                messages |= self._kept.get(_key(path), content, lambda: tomllib.loads(content.decode()))  # noqa: B023
-            except ValueError as error:
-                raise SnippetError("messages/" + os.path.basename(path), 0, str(error)) from error
-        return messages
+    def _error(self, name: str, line: int, why: str) -> SnippetError:
+        """What is wrong with a snippet, which is a site's own if there is one of its name."""
+        of_site = self._site is not None and os.path.exists(os.path.join(self._site, name))
+        return SnippetError(name, line, why, of_site=of_site)
 
     def _make_environment(self, finalize: Any) -> jinja2.Environment:
         environment = jinja2.Environment(
@@ -103,16 +91,11 @@ class Renderer:
             autoescape=False,
             # Nothing of `quote` may be worked out ahead: what is compiled outlives this version of it.
             optimized=False,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            keep_trailing_newline=True,
             undefined=jinja2.StrictUndefined,
-            # The shell has {# itself, in ${#name}.
-            comment_start_string="{!#",
-            comment_end_string="#!}",
             finalize=finalize,
+            **SYNTAX,
         )
-        environment.globals |= {"m": self.message, "t": self.words, "v": quote.expansion}
+        environment.globals |= {"m": self._messages.word, "t": self._messages.words, "v": quote.expansion}
         environment.filters |= {
             "string": quote.string,
             "heredoc": quote.heredoc,
@@ -120,15 +103,6 @@ class Renderer:
             "sh": quote.shell,
         }
         return environment
-
-    def message(self, name: str, /, **values: object) -> quote.Sh:
-        """A message of the catalogue as one shell word."""
-        return quote.message(self._messages[name], values)
-
-    def words(self, name: str, /, **values: object) -> quote.Data:
-        """A message of the catalogue as plain text."""
-        shown = {k: ", ".join(v) if isinstance(v, list) else v for k, v in values.items()}
-        return quote.Data(self._messages[name].format_map(shown))
 
     def script(self, script: Script) -> Rendered:
         """Spell out one node's script. Raises SnippetError."""
@@ -145,7 +119,7 @@ class Renderer:
         # The last such line is the frame's own, whatever data may hold.
         head, mark, tail = own.rpartition(_RUNTIME)
         if not mark:
-            raise SnippetError("script.sh", 0, "has no line @runtime@")
+            raise self._error("script.sh", 0, "has no line @runtime@")
         head += "\n"
         runtime = self._runtime(calls).cut(quote.plain(head + tail))
         head = _without_unused(head, runtime.variables | variables(tail))
@@ -169,10 +143,10 @@ class Renderer:
         names = [name for name in self._names if name != _MAIN]
         package = os.path.dirname(os.path.abspath(__file__))
         paths = [self._find(name) for name in names]
-        paths += [os.path.join(package, name) for name in ("quote.py", "runtime.py", "render.py")]
-        source = b"\0".join([*(content for _, content in self._catalogues), *map(_content, paths)])
+        paths += [os.path.join(package, name) for name in ("quote.py", "runtime.py", "render.py", "snippets.py")]
+        source = b"\0".join([*self._messages.sources, *map(content, paths)])
         made = self._kept.get(
-            _key(*self._folders), source,
+            key(*self._folders), source,
             lambda: [tuple(parsed(name, quote.plain(self._render(name, {})))) for name in names],
         )  # fmt: skip
         return {file[0]: File(*file) for file in made}
@@ -192,18 +166,20 @@ class Renderer:
         """One step's function, its title and what the reader is told about it."""
         values = common | quote.data(step.values)
         if step.name == "time":
-            values["server_lines"] = {
-                unit: quote.Data(self._render(f"files/{unit}.conf", values)) for unit, _ in values["config_of"]
-            }
+            values["server_lines"] = {unit: self._file(f"files/{unit}.conf", values) for unit, _ in values["config_of"]}
+        name, function = f"steps/{step.snippet}.sh", step.name.replace("-", "_")
+        text = self._render(name, values)
+        if not re.search(rf"^step_{function}\s*\(\)", text, re.MULTILINE):
+            raise self._error(name, 0, f"does not define step_{function}()")
         title = f"step.{step.snippet}.title"
         plain = {k: v for k, v in values.items() if isinstance(v, (str, int))}
         return {
             "name": step.name,
-            "function": step.name.replace("-", "_"),
-            "snippet": f"steps/{step.snippet}.sh",
-            "text": quote.Sh(self._render(f"steps/{step.snippet}.sh", values)),
-            "title_word": self.message(title, **plain),
-            "why": self.words(f"step.{step.snippet}.why", **plain),
+            "function": function,
+            "snippet": name,
+            "text": quote.Sh(text),
+            "title_word": self._messages.word(title, **plain),
+            "why": self._messages.words(f"step.{step.snippet}.why", **plain),
         }
 
     def _usage(self, script: Script, calls: list[str]) -> str:
@@ -212,40 +188,42 @@ class Renderer:
         name = f"{script.node}.sh"
         lines = []
         for call in shown:
-            text = self.words(f"usage.{call}", minutes=script.values["open_minutes"])
+            text = self._messages.words(f"usage.{call}", minutes=script.values["open_minutes"])
             lines.append(f"  sh {name} {call:<7} {text}")
         for option in ("only", "from", "quiet", "overwrite"):
-            lines.append("  " + self.words(f"usage.option_{option}"))
-        return "\n".join([self.words("usage.head"), *lines]) + "\n"
+            lines.append("  " + self._messages.words(f"usage.option_{option}"))
+        return "\n".join([self._messages.words("usage.head"), *lines]) + "\n"
 
     def _render(self, name: str, values: dict[str, Any]) -> str:
         """A snippet with its values; data is marked, but in configuration files, which are data as a whole."""
         environment = self._files if name.startswith("files/") else self._environment
         try:
             return environment.get_template(name).render(values)
-        except (jinja2.TemplateError, KeyError, TypeError, ValueError) as error:
-            line = getattr(error, "lineno", None) or _line_of(error, name)
-            why = f"no message {error}" if type(error) is KeyError else str(error) or type(error).__name__
-            raise SnippetError(getattr(error, "name", None) or name, line, why) from error
+        except SnippetError:
+            raise
+        except Exception as error:  # a snippet is a program: it can fail in any way
+            raise self._error(*self._blamed(error, name), _why(error)) from error
 
+    def _file(self, name: str, values: dict[str, Any]) -> quote.Data:
+        """A configuration file, which must be text that a script can carry."""
+        text = quote.Data(self._render(name, values))
+        try:
+            quote.heredoc(text)
+        except ValueError as error:
+            raise self._error(name, 0, str(error)) from error
+        return text
 
-def snippets_folder() -> str:
-    """Our snippets: inside the installed package, or beside it in a checkout."""
-    package = os.path.dirname(os.path.abspath(__file__))
-    for folder in (os.path.join(package, "snippets"), os.path.join(os.path.dirname(package), "snippets")):
-        if os.path.exists(os.path.join(folder, "script.sh")):
-            return folder
-    raise FileNotFoundError("pvegen was installed without its snippets")
-
-
-def _key(*paths: str) -> str:
-    """A name for what is made of these places."""
-    return hashlib.sha256("\0".join(map(os.path.abspath, paths)).encode(errors="surrogateescape")).hexdigest()[:40]
-
-
-def _content(path: str) -> bytes:
-    with open(path, "rb") as file:
-        return file.read()
+    def _blamed(self, error: Exception, name: str) -> tuple[str, int]:
+        """The snippet and the line at which rendering a snippet failed: a site's own, if one has part in it."""
+        if isinstance(error, jinja2.TemplateSyntaxError):
+            return error.name or name, error.lineno
+        frames = [(frame.filename, frame.lineno or 0) for frame in traceback.extract_tb(error.__traceback__)]
+        for folder in self._folders:
+            start = os.path.join(folder, "")
+            for path, line in reversed(frames):
+                if path.startswith(start):
+                    return path.removeprefix(start), line
+        return name, 0
 
 
 def _listed(folder: str) -> list[str]:
@@ -272,12 +250,15 @@ def _finalize_line(_: jinja2.runtime.Context, value: Any) -> str:
     return text
 
 
-def _line_of(error: Exception, name: str) -> int:
-    """The line of a snippet at which an exception was raised; 0 if it was not there."""
-    import traceback
-
-    frames = traceback.extract_tb(error.__traceback__)
-    return next((f.lineno or 0 for f in reversed(frames) if f.filename.endswith(os.sep + name)), 0)
+def _why(error: Exception) -> str:
+    """What is wrong, in a few words."""
+    if type(error) is KeyError:
+        return f"no message {error}"
+    if isinstance(error, jinja2.TemplateNotFound):
+        return f"there is no snippet {error.name}"
+    if isinstance(error, RecursionError):
+        return "includes itself without end"
+    return str(error) or type(error).__name__
 
 
 def _without_unused(head: str, used: set[str]) -> str:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import desk
 import pytest
 
-from pvegen import lint, quote, render
+from pvegen import lint, quote, snippets
 from pvegen.errors import FAULT, MISTAKES
 from pvegen.render import Rendered
 
@@ -68,7 +70,7 @@ def test_no_script_has_a_directive_for_more_than_one_command() -> None:
 
 
 def test_a_fault_in_one_node_of_sixteen_is_found(tmp_path: Path) -> None:
-    ours = Path(render.snippets_folder(), "steps", "services.sh").read_text("utf-8")
+    ours = Path(snippets.snippets_folder(), "steps", "services.sh").read_text("utf-8")
     fault = '{% if node == "node07" %}\n    printf %s $1\n{% endif %}\n}\n'
     site = _site(tmp_path, "steps/services.sh", ours.rstrip().removesuffix("}") + fault)
     found = lint.lint(desk.rendered(desk.view(SIXTEEN), site))
@@ -173,8 +175,23 @@ def test_a_fault_in_a_snippet_of_ours_is_an_internal_error(tmp_path: Path) -> No
         ("steps/stub.sh", "step_stub() {\n    f {{ limits }}\n}\n", "no meaning as a shell word"),
         ("messages/en.toml", "= x", "snippets/messages/en.toml"),
         ("script.sh", "#!/bin/sh\n", "has no line @runtime@"),
+        ("steps/stub.sh", "step_stub() {\n    f {{ 1/0 }}\n}\n", "snippets/steps/stub.sh:2: division by zero"),
+        ("steps/stub.sh", "step_stub() {\n{% include 'no.sh' %}\n}\n", "snippets/steps/stub.sh:2: there is no snippet no.sh"),
+        ("steps/stub.sh", "step_stub() {\n{% include 'steps/stub.sh' %}\n}\n", "steps/stub.sh:2: includes itself"),
+        ("steps/stub.sh", "{% include 'steps/join.sh' %}\n", "snippets/steps/stub.sh:1: 'own_address' is undefined"),
+        ("steps/stub.sh", "step_other() {\n    :\n}\n", "snippets/steps/stub.sh: does not define step_stub()"),
+        ("files/chronyd.conf", "server a", "snippets/files/chronyd.conf: a here-document ends with a line break"),
+        ("files/chronyd.conf", "\a\n", "snippets/files/chronyd.conf: character"),
+        ("messages/en.toml", "'step.names.title' = 'of {nosuch}'", 'en.toml: "step.names.title": there is no {nosuch}'),
+        ("messages/en.toml", "'step.names.title' = '{'", 'en.toml: "step.names.title" cannot be filled in'),
+        ("messages/en.toml", "'step.names.title' = 3", 'en.toml: "step.names.title" is no text'),
+        ("messages/en.toml", '"step.names.title" = "\\u0007"', 'en.toml: "step.names.title" holds a character'),
     ],
-    ids=["syntax", "undefined", "no message", "raw data", "data as variable", "table", "catalogue", "frame"],
+    ids=[
+        "syntax", "undefined", "no message", "raw data", "data as variable", "table", "catalogue", "frame", "division",
+        "includes nothing", "includes itself", "includes ours", "no step", "open line", "bell", "message of nothing",
+        "brace", "number", "message with a bell",
+    ],
 )
 def test_a_sites_snippet_that_cannot_be_used_is_one_clear_message(
     tmp_path: Path, name: str, text: str, said: str
@@ -182,8 +199,54 @@ def test_a_sites_snippet_that_cannot_be_used_is_one_clear_message(
     site = _site(tmp_path, name, text)
     done = desk.pvegen("build", desk.ROOT / "examples/local.toml", "-o", tmp_path / "dist", "--snippets", site)
     assert done.returncode == MISTAKES, done.stderr
-    assert said in done.stderr and "Traceback" not in done.stderr
+    assert said in done.stderr and "Traceback" not in done.stderr and "--no-lint" not in done.stderr
     assert not (tmp_path / "dist").exists()
+
+
+STUB = "step_stub() {\n    :\n}\n"
+
+
+def _built(site: Path, tmp_path: Path) -> subprocess.CompletedProcess[str]:
+    example = desk.ROOT / "examples/local.toml"
+    return desk.pvegen("build", "--no-lint", example, "-o", tmp_path / "dist", "--snippets", site)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("steps/name.sh", "steps/name.sh: did you mean steps/names.sh?"),
+        ("files/cronyd.conf", "did you mean files/chronyd.conf?"),
+        ("messages/xy.toml", "  messages/xy.toml"),
+        ("runtime/10-main.txt", "did you mean runtime/10-main.sh?"),
+        ("scripts.sh", "did you mean script.sh?"),
+        ("steps/more/helper.sh", "  steps/more/helper.sh"),
+    ],
+)
+def test_a_sites_snippet_that_takes_no_place_is_refused(tmp_path: Path, name: str, said: str) -> None:
+    done = _built(_site(tmp_path, name, STUB), tmp_path)
+    assert done.returncode == MISTAKES and said in done.stderr, done.stderr
+    assert not (tmp_path / "dist").exists()
+
+
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo], ids=["folder", "pipe"])
+@pytest.mark.parametrize("name", ["steps/names.sh", "messages/en.toml", "script.sh"])
+def test_what_stands_in_a_snippets_place_and_is_no_file_is_refused(
+    tmp_path: Path, name: str, make: Callable[[Path], None]
+) -> None:
+    site = _site(tmp_path, "steps/stub.sh", STUB)
+    (site / name).parent.mkdir(exist_ok=True)
+    make(site / name)
+    done = _built(site, tmp_path)
+    assert done.returncode == MISTAKES and f"  {name} is no file" in done.stderr
+
+
+def test_a_site_may_add_what_it_includes_and_keep_other_files(tmp_path: Path) -> None:
+    site = _site(tmp_path, "steps/stub.sh", "step_stub() {\n{% include 'steps/more/helper.sh' %}\n}\n")
+    for name in ("steps/more/helper.sh", "README.md", ".git/x", "docs/notes.txt", "steps/.stub.sh.swp"):
+        (site / name).parent.mkdir(parents=True, exist_ok=True)
+        (site / name).write_text("    :\n")
+    done = _built(site, tmp_path)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_folder_of_snippets_that_is_not_there_is_a_mistake(tmp_path: Path) -> None:

@@ -26,8 +26,9 @@ from pvegen import annotated, description, lint, target
 from pvegen.build import description_digest
 from pvegen.derive import View
 from pvegen.plan import Script, Step, plan
-from pvegen.render import Rendered, Renderer, SnippetError
+from pvegen.render import Rendered, Renderer
 from pvegen.shown import shown
+from pvegen.snippets import SnippetError
 
 SEARCHING = os.environ.get("PVEGEN_PROPERTIES") == "thorough"
 THOROUGH = SEARCHING or os.environ.get("CI") == "true"
