@@ -74,11 +74,17 @@ class _Converter:
              **facts: Any) -> None:
         """Note a mistake; the path's value is not to be relied on."""
         self.bad.add(path)
+        self._note(code, path, part, inside, **facts)
+
+    def _note(self, code: str, path: Path, part: str = "value", inside: tuple[int, int] | None = None,
+              **facts: Any) -> None:
+        """Note a mistake that leaves no doubt of what the path's value is."""
         named = next((part for part in reversed(path) if isinstance(part, str)), "")
         self.mistakes.append(Mistake(code, self.source, path, part, inside, {"key": named} | facts))
 
     def table(self, kind: type[Table], path: Path, data: dict[str, Any]) -> Any:
         """A table, as its class of the model; every key that is wrong or absent has a stand-in."""
+        data = dict(data)
         meant = self._unknown_keys(kind, path, data)
         values = {}
         for name, key in kind.KEYS.items():
@@ -90,15 +96,33 @@ class _Converter:
         return kind(**values)
 
     def _unknown_keys(self, kind: type[Table], path: Path, data: dict[str, Any]) -> set[str]:
-        """Note the keys that the table does not have; which of its keys were probably meant."""
+        """Note the keys that the table does not have; which of its keys were probably meant.
+
+        A table whose header is misspelt is taken into the data as the one that was meant.
+        """
         meant = set()
-        for name in data:
-            if name not in kind.KEYS:
-                likely = self._unknown(kind, path, name, data)
-                if likely is not None and likely not in data:
-                    meant.add(likely)
-                    self.bad.add((*path, likely))
+        for name in [name for name in data if name not in kind.KEYS]:
+            likely = self._unknown(kind, path, name, data)
+            if likely is None:
+                continue
+            if isinstance(kind.KEYS[likely].kind, type) and isinstance(data[name], dict | list):
+                self._take_for(kind.KEYS[likely], (*path, likely), name, data)
+            elif likely not in data:
+                meant.add(likely)
+                self.bad.add((*path, likely))
         return meant
+
+    def _take_for(self, key: Key, meant: Path, name: str, data: dict[str, Any]) -> None:
+        """Take what a misspelt header states for the table that was meant, or add it to those that there are."""
+        likely = str(meant[-1])
+        value = data[name]
+        if likely not in data:
+            data[likely] = value
+            self.source.take_for(meant, meant[:-1], name)
+        elif key.many and isinstance(data[likely], list) and isinstance(value, list):
+            for number in range(len(value)):
+                self.source.take_for((*meant, len(data[likely]) + number), meant[:-1], name, number)
+            data[likely] = data[likely] + value
 
     def _unknown(self, kind: type[Table], path: Path, name: str, data: dict[str, Any]) -> str | None:
         """Note one unknown key; the key that was probably meant, if any."""
@@ -159,7 +183,9 @@ class _Converter:
         if isinstance(value, dict):
             return self.table(key.kind, path, value)
         if type_name(value) == "tables":
-            self._say("PVE118", path, many=len(value))
+            self._note("PVE118", path, many=len(value))
+            self.source.take_for(path, path[:-1], path[-1], 0)
+            return self.table(key.kind, path, value[0])
         else:
             self._say("PVE105", path, found=Word(type_name(value)), header=f"[{table_name(path)}]")
         return stand_in(key, path)
@@ -169,8 +195,9 @@ class _Converter:
         assert isinstance(key.kind, type)
         header = f"[[{table_name(path)}]]"
         if isinstance(value, dict):
-            self._say("PVE109", path, header=header)
-            return stand_in(key, path)
+            self._note("PVE109", path, header=header)
+            self.source.take_for((*path, 0), path)
+            return (self.table(key.kind, (*path, 0), value),)
         if not isinstance(value, list):
             self._say("PVE105", path, found=Word(type_name(value)), header=header)
             return stand_in(key, path)

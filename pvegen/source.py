@@ -33,6 +33,7 @@ class Source:
         self.text = text
         self._parsed = text if parsed is None else parsed
         self._mended = mended or {}
+        self._stated: dict[Path, tuple[Path, Path]] = {}
 
     @cached_property
     def lines(self) -> list[str]:
@@ -46,6 +47,7 @@ class Source:
         meant, from 0, the end not included. What stands nowhere (a key that is left
         out) is looked for in the tables around it, at last at the file's start.
         """
+        path = self._as_stated(path)
         while path not in self._positions:
             if not path:
                 return Place(1, 1, 1, 1)
@@ -55,6 +57,17 @@ class Source:
         if part == "value" and place.line in self._mended:
             return self._mended[place.line]
         return place if inside is None else self._narrow(place, inside)
+
+    def take_for(self, meant: Path, table: Path, *parts: str | int) -> None:
+        """Let a path mean what stands elsewhere in a table that it is in: there at these parts."""
+        self._stated[meant] = table, parts
+
+    def _as_stated(self, path: Path) -> Path:
+        for length in range(len(path), 0, -1) if self._stated else ():
+            if found := self._stated.get(path[:length]):
+                table, parts = found
+                return (*self._as_stated(table), *parts, *path[length:])
+        return path
 
     @cached_property
     def _positions(self) -> dict[Path, tuple[tuple[int, int, int, int], tuple[int, int, int, int]]]:
