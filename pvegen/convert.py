@@ -26,12 +26,19 @@ _SLIP = 0.8
 # What takes the place of a value that is no TOML: already told, so nothing more is said of it.
 BROKEN = datetime.datetime(1, 1, 1, 0, 0, 0, 1, tzinfo=datetime.UTC)
 
+# The first character of the name of a table that stands once and was stated again: what
+# is in it is looked at, and goes nowhere.
+AGAIN = "\ue000"
+
 # What other programs call a key of ours.
 _ALSO_CALLED = {
     "addr": "address", "cidr": "address", "dev": "nic", "device": "nic", "dns": "nameservers", "gw": "gateway",
     "host": "name", "hostname": "name", "iface": "nic", "ip": "address", "ip6": "address6", "ipv6": "address6",
     "members": "nics", "ntp": "servers", "ports": "port", "slaves": "nics", "tag": "id", "tz": "timezone", "vid": "id",
 }
+
+# The tables that may stand several times, at the top of the file.
+SEVERAL = frozenset(name for name, key in Description.KEYS.items() if key.many)
 
 _TYPES: tuple[tuple[type, str], ...] = (
     (bool, "boolean"), (int, "integer"), (float, "float"), (str, "string"), (dict, "table"), (list, "array"),
@@ -102,6 +109,9 @@ class _Converter:
         """
         meant = set()
         for name in [name for name in data if name not in kind.KEYS]:
+            if name.startswith(AGAIN) and self.source.is_mended:
+                self._again(kind.KEYS.get(name.lstrip(AGAIN)), (*path, name), data[name])
+                continue
             likely = self._unknown(kind, path, name, data)
             if likely is None:
                 continue
@@ -111,6 +121,14 @@ class _Converter:
                 meant.add(likely)
                 self.bad.add((*path, likely))
         return meant
+
+    def _again(self, key: Key | None, path: Path, data: Any) -> None:
+        """Note what is wrong in a table that was stated before; what it lacks may stand there."""
+        if key is None or not isinstance(key.kind, type) or key.many or not isinstance(data, dict):
+            return
+        before = len(self.mistakes)
+        self.table(key.kind, path, data)
+        self.mistakes[before:] = [mistake for mistake in self.mistakes[before:] if mistake.code != "PVE110"]
 
     def _take_for(self, key: Key, meant: Path, name: str, data: dict[str, Any]) -> None:
         """Take what a misspelt header states for the table that was meant, or add it to those that there are."""
@@ -256,6 +274,16 @@ class _Converter:
             self._say("PVE117", path, wanted=wanted)
         else:
             self._say("PVE104", path, wanted=wanted, found=Word(found))
+
+
+def types_of(name: str) -> set[str]:
+    """What TOML calls the types that keys of a name take, whichever table they are in."""
+    found = set()
+    for _, keys in _homes():
+        if name in keys:
+            kind = keys[name].kind
+            found.add("table" if isinstance(kind, type) else "array" if isinstance(kind, ListOf) else kind.base)
+    return found
 
 
 def stand_in(key: Key, path: Path) -> Any:

@@ -35,6 +35,11 @@ class Source:
         self._mended = mended or {}
         self._stated: dict[Path, tuple[Path, Path]] = {}
 
+    @property
+    def is_mended(self) -> bool:
+        """Whether what was parsed is not quite the text, so that there is a mistake already."""
+        return bool(self._mended)
+
     @cached_property
     def lines(self) -> list[str]:
         """The lines without their ends."""

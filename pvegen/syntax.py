@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from pvegen.convert import types_of
 from pvegen.mistakes import Mistake
 from pvegen.source import Place, Source
 
@@ -40,6 +41,13 @@ _CODES = (
 _PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)\Z")
 # key = text without quotes, up to a comment
 _BARE = re.compile(r"""\s*([A-Za-z0-9_-]+)\s*=\s*([^\s"'\[{#=][^"'#=]*?)\s*(?:\#.*)?\Z""")
+# What word processors and phones make of a quote.
+_TYPOGRAPHIC = "“”„‟‘’‚‛«»‹›"
+_TO_PLAIN = str.maketrans(dict.fromkeys(_TYPOGRAPHIC, '"'))
+_TRUTH = {"true": "true", "yes": "true", "on": "true", "false": "false", "no": "false", "off": "false"}
+# What begins something new, so that a list above it was left open.
+_BEGINS = re.compile(r"\s*(?:[A-Za-z0-9_-]+\s*=|\[{1,2}\s*[A-Za-z_][A-Za-z0-9_.-]*\s*\])")
+_STRINGS_AND_COMMENTS = re.compile(r""""(?:[^"\\]|\\.)*"|'[^']*'|\#.*""")
 
 
 def explain(source: Source, error: Exception) -> Mistake:
@@ -53,8 +61,11 @@ def explain(source: Source, error: Exception) -> Mistake:
     words = words[: found.start()]
     place = _place(source, found)
     code = next((code for start, code in _CODES if words.startswith(start)), "PVE020")
+    if code in ("PVE023", "PVE031", "PVE027") and (opening := _left_open(source, place)):
+        return Mistake("PVE027", source, place=opening, facts={"until": place.line - 1})
     if code in ("PVE023", "PVE031"):
-        return _bare_text(source, place) or Mistake(code, source, place=place)
+        found_there = _typographic(source, place) or _bare_text(source, place)
+        return found_there or Mistake(code, source, place=place)
     if code == "PVE021":
         return _repeated(source, place)
     if code == "PVE027":
@@ -85,12 +96,42 @@ def _bare_text(source: Source, place: Place) -> Mistake | None:
     bare = _BARE.match(line)
     if bare is None or len(line) > 1000:
         return None
+    key, value = bare[1], bare[2]
     start, end = bare.span(2)
-    if bare[2].lower() in ("true", "false"):
-        return Mistake("PVE033", source, place=Place(place.line, start + 1, place.line, end + 1),
-                       facts={"key": bare[1], "value": bare[2].lower()})
-    return Mistake("PVE032", source, place=Place(place.line, start + 1, place.line, end + 1),
-                   facts={"key": bare[1], "value": bare[2]})
+    place = Place(place.line, start + 1, place.line, end + 1)
+    types = types_of(key)
+    truth = _TRUTH.get(value.lower())
+    if truth and (value.lower() in ("true", "false") or "boolean" in types):
+        return Mistake("PVE033", source, place=place, facts={"key": key, "value": value, "right": truth})
+    if types == {"integer"}:
+        return Mistake("PVE034", source, place=place, facts={"key": key, "value": value})
+    right = f'["{value}"]' if types == {"array"} else f'"{value}"'
+    return Mistake("PVE032", source, place=place, facts={"key": key, "value": value, "right": right})
+
+
+def _typographic(source: Source, place: Place) -> Mistake | None:
+    """The mistake of a line whose quotes are typographic ones, and what it is with plain ones."""
+    line = source.lines[place.line - 1]
+    if line[place.column - 1 : place.column] not in tuple(_TYPOGRAPHIC) or len(line) > 1000:
+        return None
+    facts = {"character": line[place.column - 1], "right": line.split("#")[0].translate(_TO_PLAIN).strip()}
+    return Mistake("PVE035", source, place=place, facts=facts)
+
+
+def _left_open(source: Source, place: Place) -> Place | None:
+    """The bracket of a list above that is still open where something else begins."""
+    if not _BEGINS.match(source.lines[place.line - 1]):
+        return None
+    depth = 0
+    for row in range(place.line - 2, -1, -1):
+        line = source.lines[row]
+        bare = _STRINGS_AND_COMMENTS.sub(lambda found: " " * len(found[0]), line)
+        depth += bare.count("[") - bare.count("]")
+        if depth > 0 and (found := re.search(r"=\s*(\[)", bare)):
+            return Place(row + 1, found.start(1) + 1, row + 1, found.end(1) + 1)
+        if _BEGINS.match(line):
+            return None
+    return None
 
 
 def _repeated(source: Source, place: Place) -> Mistake:

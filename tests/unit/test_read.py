@@ -132,3 +132,20 @@ def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     loaded = load("-")
     assert loaded.source.name == "<stdin>"
     assert loaded.view is not None
+
+
+def test_reading_that_stops_after_many_mistakes_of_grammar_says_so(tmp_path: Path) -> None:
+    lines = b"".join(b"x%d = a b =\n" % number for number in range(400))
+    loaded = load(written(tmp_path, GOOD + lines))
+    assert [mistake.code for mistake in loaded.mistakes] == ["PVE023"] * 150 + ["PVE036"]
+    assert "reading stopped here" in report.render([(loaded.source, loaded.mistakes)])
+
+
+def test_reading_of_a_large_file_stops_earlier(tmp_path: Path) -> None:
+    lines = b"".join(b"x%d = a b =\n" % number for number in range(60_000))
+    assert codes(written(tmp_path, GOOD + lines))[-1] == "PVE036"
+
+
+def test_a_name_that_recovery_gives_is_no_way_past_the_checks(tmp_path: Path) -> None:
+    assert codes(written(tmp_path, b'"\\ue000network" = 1\n' + GOOD)) == ["PVE130"]
+    assert codes(written(tmp_path, b'"\\ue000network" = 1\nx = y\n' + GOOD)) == ["PVE032", "PVE103"]
