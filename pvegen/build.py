@@ -131,11 +131,19 @@ def _canonical(value: Any) -> Any:
 
 
 def _compare(place: Path, folders: list[Folder], said: TextIO | None) -> int:
-    """Show what is stale; the exit status."""
+    """Show what is stale; the exit status.
+
+    Several descriptions are taken for all that the folder is made of: the folder of
+    another cluster is stale then. Of one description's it is only said that it is there.
+    """
     stale = False
     for line in output.differences(place, folders):
         stale = True
         print(line, file=said)
+    if others := output.others(place, folders):
+        whole = len(folders) > 1
+        stale = stale or whole
+        print(texts()["left" if whole else "others"].format(folders=", ".join(others)), file=sys.stderr)
     if stale:
         print(texts()["stale"].format(path=place), file=sys.stderr)
         return STALE

@@ -62,6 +62,15 @@ def strays(output: Path, folders: list[Folder]) -> list[str]:
     return found
 
 
+def others(output: Path, folders: list[Folder]) -> list[str]:
+    """The folders of clusters that a build made there and this one does not: paths as given."""
+    if not output.is_dir():
+        return []
+    built = {folder.name for folder in folders}
+    made = [entry for entry in sorted(output.iterdir()) if entry.name not in built and (entry / MANIFEST).is_file()]
+    return [f"{entry}/" for entry in made if not entry.name.startswith(_STAGING)]
+
+
 def _strays_in(place: Path, folder: Folder) -> list[str]:
     """What stands in a cluster's folder and neither was nor will be made by a build."""
     ours = set(folder.files) | _recorded(place)

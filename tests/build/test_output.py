@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -388,3 +389,18 @@ def test_a_difference_in_what_is_not_seen_is_shown(dist: Path, old: bytes, shown
 def test_a_script_that_is_no_more_described_is_stale(dist: Path) -> None:
     lines = list(output.differences(dist, [_folder("one", "a.sh", text="old")]))
     assert f"--- {dist}/one/b.sh" in lines and "+++ /dev/null" in lines
+
+
+def test_a_check_of_several_descriptions_sees_a_cluster_that_none_of_them_describes(tmp_path: Path) -> None:
+    dist = tmp_path / "dist"
+    files = [tmp_path / "a.toml", tmp_path / "b.toml"]
+    for file in files:
+        file.write_text(desk.small(name=file.stem))
+    assert desk.pvegen("build", "--no-lint", *files, "-o", dist).returncode == 0
+    both = desk.pvegen("build", "--no-lint", "--check", *files, "-o", dist)
+    assert (both.returncode, both.stderr) == (0, "")
+    shutil.copytree(dist / "a", dist / "old")
+    stale = desk.pvegen("build", "--no-lint", "--check", *files, "-o", dist)
+    assert stale.returncode == STALE and f"of no description that is named here: {dist}/old/" in stale.stderr
+    one = desk.pvegen("build", "--no-lint", "--check", files[0], "-o", dist)
+    assert one.returncode == 0 and f"not looked at, of other descriptions: {dist}/b/, {dist}/old/" in one.stderr
