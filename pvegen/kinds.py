@@ -164,11 +164,27 @@ def _network(value: str) -> Any:
         raise Rejected("PVE214", value=value) from None
 
 
-IPV4_CIDR = Kind("IPv4 address/prefix", "string", _address(4, prefix=True), {"type": "string"})
-IPV6_CIDR = Kind("IPv6 address/prefix", "string", _address(6, prefix=True), {"type": "string"})
-IPV4 = Kind("IPv4 address", "string", _address(4, prefix=False), {"type": "string"})
-IPV6 = Kind("IPv6 address", "string", _address(6, prefix=False), {"type": "string"})
-NETWORK = Kind("network/prefix", "string", _network, {"type": "string"})
+# What an editor can tell of an address: more is let through than parse takes, and nothing less.
+_OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_V4 = rf"{_OCTET}(?:\.{_OCTET}){{3}}"
+_V6 = rf"[0-9A-Fa-f:]*:[0-9A-Fa-f:]*(?::{_V4})?"
+_V4_PREFIX = "/0*(?:3[0-2]|[12]?[0-9])"
+_V6_PREFIX = "/0*(?:12[0-8]|1[01][0-9]|[1-9]?[0-9])"
+
+
+def _shaped(*patterns: str) -> dict[str, Any]:
+    """The JSON Schema of a string of one of these shapes."""
+    return {"type": "string", "pattern": f"^(?:{'|'.join(patterns)})$"}
+
+
+IPV4_CIDR = Kind("IPv4 address/prefix", "string", _address(4, prefix=True), _shaped(_V4 + _V4_PREFIX))
+IPV6_CIDR = Kind("IPv6 address/prefix", "string", _address(6, prefix=True), _shaped(_V6 + _V6_PREFIX))
+IPV4 = Kind("IPv4 address", "string", _address(4, prefix=False), _shaped(_V4))
+IPV6 = Kind("IPv6 address", "string", _address(6, prefix=False), _shaped(_V6))
+
+
+# A network may also be written with a netmask, or bare where it is one address.
+NETWORK = Kind("network/prefix", "string", _network, _shaped(rf"{_V4}(?:/.*)?", rf"{_V6}(?:/.*)?"))
 
 
 def _any_ip(value: str) -> Any:
@@ -196,12 +212,12 @@ def _server(value: str) -> str:
         raise Rejected("PVE216", value=value) from None
 
 
-IP = Kind("IP address", "string", _any_ip, {"type": "string"})
-SERVER = Kind("host name or IP address", "string", _server, {"type": "string"})
+IP = Kind("IP address", "string", _any_ip, _shaped(_V4, _V6))
+SERVER = Kind("host name or IP address", "string", _server, _shaped(rf"{_LABEL}(?:\.{_LABEL})*", _V6))
 
 
 def _address_or_keep(value: str) -> Any:
     return "keep" if value == "keep" else _address(4, prefix=True)(value)
 
 
-ADDRESS_OR_KEEP = Kind('IPv4 address/prefix, or "keep"', "string", _address_or_keep, {"type": "string"})
+ADDRESS_OR_KEEP = Kind('IPv4 address/prefix, or "keep"', "string", _address_or_keep, _shaped("keep", _V4 + _V4_PREFIX))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from typing import Any
 
+from pvegen import kinds, target
 from pvegen.kinds import Kind, ListOf
 from pvegen.model import REQUIRED, Description, Key, Table
 
@@ -46,4 +47,5 @@ def _value(kind: Kind | ListOf) -> dict[str, Any]:
     if isinstance(kind, ListOf):
         least = {"minItems": kind.at_least} if kind.at_least else {}
         return {"type": "array", "items": _value(kind.item), "uniqueItems": True, **least}
-    return {"type": kind.base, **kind.schema}
+    known = {"enum": target.names()} if kind is kinds.TARGET else {}
+    return {"type": kind.base, **kind.schema, **known}
