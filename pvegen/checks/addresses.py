@@ -107,8 +107,8 @@ def _hosts_address(context: Context, node: NodeView, first: dict[Address, Path])
     if reason := unusable(stated_address):
         context.say("PVE303" if reason == "loopback" else "PVE304", path, value=stated_address, reason=reason)
     elif keeps:
-        # Names may mean any address of the node, and so one that another interface of it states.
-        if first.get(stated_address, path)[:2] != node.path:
+        # What the node states elsewhere may be the very address that it is known by.
+        if first.get(stated_address, ())[:2] != node.path:
             _once(context, first, path, stated_address)
     elif stated_address not in {i.address.ip for i in node.interfaces if i.address is not None}:
         context.say("PVE413", path, value=stated_address, address=node.node.address)
