@@ -145,10 +145,11 @@ class _Converter:
     def _unknown(self, kind: type[Table], path: Path, name: str, data: dict[str, Any]) -> str | None:
         """Note one unknown key; the key that was probably meant, if any."""
         here = (*path, name)
-        wrong = characters.fault(name)
+        wrong = characters.faults(name)
         likely = characters.latin(name)
-        if wrong is not None:
-            self._say(wrong.code, here, "key", wrong.inside, **wrong.facts)
+        for fault in wrong:
+            self._say(fault.code, here, "key", fault.inside, **fault.facts)
+        if wrong:
             return likely if likely in kind.KEYS else None
         free = [key for key in kind.KEYS if key not in data]
         homes = [header for header, keys in _homes() if name in keys]
@@ -252,8 +253,9 @@ class _Converter:
         if type_name(value) != kind.base:
             self._wrong_type(Word(kind.base), path, value)
             return stand_in(key, path)
-        if isinstance(value, str) and (wrong := characters.fault(value)):
-            self._say(wrong.code, path, inside=wrong.inside, **wrong.facts)
+        if isinstance(value, str) and (wrong := characters.faults(value)):
+            for fault in wrong:
+                self._say(fault.code, path, inside=fault.inside, **fault.facts)
             return stand_in(key, path)
         try:
             return kind.parse(value)
