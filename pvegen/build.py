@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -29,8 +31,7 @@ def build(
         _look_at(snippets)
     rendered = _render(views, snippets)
     folders = [_folder(view, scripts) for view, scripts in zip(views, rendered, strict=True)]
-    if found := output.strays(place, folders):
-        raise Refused(texts()["stray"].format(files="\n".join(f"  {one}" for one in found)).strip())
+    _refuse_strays(place, folders)
     if lint:
         _lint([script for scripts in rendered for script in scripts], snippets)
     if check:
@@ -41,14 +42,37 @@ def build(
     return 0
 
 
+@contextlib.contextmanager
+def _reading(place: Path) -> Iterator[None]:
+    """Raise Refused where what stands in the output folder cannot be read."""
+    try:
+        yield
+    except OSError as error:
+        path = _shown(error.filename or place)
+        raise Refused(texts()["unreadable"].format(path=path, why=error.strerror or error)) from error
+
+
+def _refuse_strays(place: Path, folders: list[Folder]) -> None:
+    """Raise Refused where something stands in the output folder that no build made."""
+    with _reading(place):
+        found = output.strays(place, folders)
+    if found:
+        raise Refused(texts()["stray"].format(files="\n".join(f"  {_shown(one)}" for one in found)).strip())
+
+
+def _shown(path: object) -> str:
+    """A path for people: what a terminal would obey in it is spelt out."""
+    return catalogue.visible(str(path))
+
+
 def _look_at(snippets: Path) -> None:
     """Whether a site's folder is one of snippets, and pvegen makes use of each; Refused where not."""
     if not snippets.is_dir():
-        raise Refused(texts()["no_snippets"].format(path=snippets))
+        raise Refused(texts()["no_snippets"].format(path=_shown(snippets)))
     from pvegen.site import faults
 
     if found := "\n".join(f"  {fault}" for fault in faults(snippets)):
-        raise Refused(texts()["unused"].format(path=snippets, files=found).strip())
+        raise Refused(texts()["unused"].format(path=_shown(snippets), files=found).strip())
 
 
 def _render(views: list[View], site: Path | None) -> list[list[Rendered]]:
@@ -61,7 +85,7 @@ def _render(views: list[View], site: Path | None) -> list[list[Rendered]]:
         ]
     except SnippetError as error:
         if error.of_site:
-            raise Refused(texts()["site"].format(path=site, why=error)) from error
+            raise Refused(texts()["site"].format(path=_shown(site), why=error)) from error
         raise InternalError(str(error)) from error
 
 
@@ -137,17 +161,20 @@ def _compare(place: Path, folders: list[Folder], said: TextIO | None) -> int:
     another cluster is stale then. Of one description's it is only said that it is there.
     """
     stale = False
-    for line in output.differences(place, folders):
+    with _reading(place):
+        different = list(output.differences(place, folders))
+        others = output.others(place, folders)
+    for line in different:
         stale = True
         print(line, file=said)
-    if others := output.others(place, folders):
+    if others:
         whole = len(folders) > 1
         stale = stale or whole
-        print(texts()["left" if whole else "others"].format(folders=", ".join(others)), file=sys.stderr)
+        print(texts()["left" if whole else "others"].format(folders=_shown(", ".join(others))), file=sys.stderr)
     if stale:
-        print(texts()["stale"].format(path=place), file=sys.stderr)
+        print(texts()["stale"].format(path=_shown(place)), file=sys.stderr)
         return STALE
-    print(texts()["current"].format(path=place), file=said)
+    print(texts()["current"].format(path=_shown(place)), file=said)
     return 0
 
 
@@ -159,7 +186,8 @@ def texts() -> dict[str, str]:
 def _tell(place: Path, view: View, said: TextIO | None) -> None:
     """What was made, and what to do next."""
     words = texts()
-    print(words["made" if len(view.nodes) > 1 else "made_local"].format(path=place, count=len(view.nodes)), file=said)
+    made = words["made" if len(view.nodes) > 1 else "made_local"]
+    print(made.format(path=_shown(place), count=len(view.nodes)), file=said)
     order = order_of_running(view.nodes)
     width = max(len(node.name) for node in order) + len(".sh")
     for node in order:

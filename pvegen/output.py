@@ -57,9 +57,17 @@ def strays(output: Path, folders: list[Folder]) -> list[str]:
             found.append(str(entry))
         elif entry.name in built:
             found += _strays_in(entry, built[entry.name])
-        elif entry.name.lower() in lower or not (entry / MANIFEST).exists():
+        elif entry.name.lower() in lower or not _is_made(entry):
             found.append(f"{entry}/")
     return found
+
+
+def _is_made(place: Path) -> bool:
+    """Whether a build made a folder; one that cannot be looked into is another's, and left alone."""
+    try:
+        return (place / MANIFEST).exists()
+    except PermissionError:
+        return True
 
 
 def others(output: Path, folders: list[Folder]) -> list[str]:
@@ -67,8 +75,8 @@ def others(output: Path, folders: list[Folder]) -> list[str]:
     if not output.is_dir():
         return []
     built = {folder.name for folder in folders}
-    made = [entry for entry in sorted(output.iterdir()) if entry.name not in built and (entry / MANIFEST).is_file()]
-    return [f"{entry}/" for entry in made if not entry.name.startswith(_STAGING)]
+    rest = [entry for entry in sorted(output.iterdir()) if entry.name not in built and entry.is_dir()]
+    return [f"{entry}/" for entry in rest if not entry.name.startswith(_STAGING) and _is_made(entry)]
 
 
 def _strays_in(place: Path, folder: Folder) -> list[str]:
@@ -109,6 +117,7 @@ def _difference(path: str, old: bytes | None, new: bytes | None) -> Iterator[str
     """A unified diff; None is a file that is not there."""
     import difflib
 
+    path = catalogue.visible(path)
     names = ("/dev/null" if old is None else path, "/dev/null" if new is None else f"{path} (built now)")
     return difflib.unified_diff(_lines(old), _lines(new), *names, lineterm="")
 
@@ -144,7 +153,7 @@ def write(output: Path, folders: list[Folder]) -> None:
             with contextlib.suppress(OSError):
                 folder.rmdir()
         text = catalogue.load().build["unwritable"]
-        raise Refused(text.format(path=output, why=error.strerror or error)) from error
+        raise Refused(text.format(path=catalogue.visible(str(output)), why=error.strerror or error)) from error
 
 
 def _is_current(place: Path, folder: Folder) -> bool:

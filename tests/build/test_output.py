@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import signal
@@ -15,7 +16,7 @@ from pathlib import Path
 import desk
 import pytest
 
-from pvegen import output
+from pvegen import build, output
 from pvegen.errors import MISTAKES, STALE, Refused
 from pvegen.output import Folder
 
@@ -268,7 +269,7 @@ def test_a_read_only_disk_is_enough_where_nothing_changes(small_disk: Path) -> N
 _KILLED = """
 import os, signal, sys
 from pathlib import Path
-from pvegen import output
+from pvegen import build, output
 sys.path.insert(0, {here!r})
 from test_output import NEW
 
@@ -404,3 +405,30 @@ def test_a_check_of_several_descriptions_sees_a_cluster_that_none_of_them_descri
     assert stale.returncode == STALE and f"of no description that is named here: {dist}/old/" in stale.stderr
     one = desk.pvegen("build", "--no-lint", "--check", files[0], "-o", dist)
     assert one.returncode == 0 and f"not looked at, of other descriptions: {dist}/b/, {dist}/old/" in one.stderr
+
+
+def _refuse(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Let nobody look into a folder, root neither."""
+    real = Path.iterdir, Path.exists
+
+    def denied(path: Path) -> None:
+        if path == folder or folder in path.parents:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "iterdir", lambda path: (denied(path), real[0](path))[1])
+    monkeypatch.setattr(Path, "exists", lambda path: (path != folder and denied(path), real[1](path))[1])
+
+
+def test_an_output_folder_that_cannot_be_read_is_told_with_what_to_do(
+    dist: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _refuse(monkeypatch, dist)
+    with pytest.raises(Refused, match=r"cannot read .*dist: Permission denied\. Nothing was changed\. .* -o\."):
+        build._refuse_strays(dist, NEW)
+    with pytest.raises(Refused, match="cannot read"):
+        build._compare(dist, NEW, None)
+
+
+def test_another_clusters_folder_that_cannot_be_read_is_left_alone(dist: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _refuse(monkeypatch, dist / "two")
+    assert output.strays(dist, NEW[:1]) == []
