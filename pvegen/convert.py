@@ -40,6 +40,9 @@ _ALSO_CALLED = {
 # The tables that may stand several times, at the top of the file.
 SEVERAL = frozenset(name for name, key in Description.KEYS.items() if key.many)
 
+# What nobody should look for among the known keys.
+_SECRETS = frozenset({"pass", "passphrase", "passwd", "password", "pwd", "root_password", "secret"})
+
 _TYPES: tuple[tuple[type, str], ...] = (
     (bool, "boolean"), (int, "integer"), (float, "float"), (str, "string"), (dict, "table"), (list, "array"),
     (datetime.datetime, "datetime"), (datetime.date, "date"), (datetime.time, "time"),
@@ -145,6 +148,9 @@ class _Converter:
     def _unknown(self, kind: type[Table], path: Path, name: str, data: dict[str, Any]) -> str | None:
         """Note one unknown key; the key that was probably meant, if any."""
         here = (*path, name)
+        if not name or name.lower() in _SECRETS:
+            self._say("PVE134" if name else "PVE133", here, "key")
+            return None
         wrong = characters.faults(name)
         likely = characters.latin(name)
         for fault in wrong:
@@ -153,11 +159,16 @@ class _Converter:
             return likely if likely in kind.KEYS else None
         free = [key for key in kind.KEYS if key not in data]
         homes = [header for header, keys in _homes() if name in keys]
-        nearest = _ALSO_CALLED.get(name)
+        nearest = also = _ALSO_CALLED.get(name)
         if nearest not in free:
             nearest = self._nearest(name, free, _SLIP) or (None if homes else self._nearest(name, list(kind.KEYS)))
-        if nearest is not None:
+        elsewhere = [header for header, keys in _homes() if also in keys and nearest is None]
+        if nearest in free or (nearest and kind.KEYS[nearest].many):
             self._say("PVE101", here, "key", nearest=nearest)
+        elif nearest is not None:
+            self._say("PVE135", here, "key", nearest=nearest)
+        elif elsewhere and not homes:
+            self._say("PVE136", here, "key", nearest=also, homes=elsewhere[:4])
         elif homes:
             self._say("PVE102", here, "key", homes=homes[:4])
         else:

@@ -81,7 +81,7 @@ def _check(script: Rendered) -> list[Finding]:
     except subprocess.TimeoutExpired as error:
         raise _error(f"took more than {LIMIT} s for {script.node}.sh") from error
     if done.returncode < 0:
-        raise _error(f"was killed by signal {-done.returncode}: is there enough memory?")
+        raise _error(f"was killed by signal {-done.returncode}, perhaps for want of memory")
     try:
         comments = json.loads(done.stdout)["comments"]
     except (ValueError, KeyError, TypeError) as error:

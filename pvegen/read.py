@@ -90,9 +90,10 @@ def _text(source: Source, data: bytes) -> str:
         text = data.decode()
     except UnicodeDecodeError as error:
         raise _not_utf8(source, data, error.start) from None
-    for wrong, code in (("\0", "PVE010"), ("\r\n", "PVE008")):
+    for wrong, code in (("\0", "PVE010"), ("\r\n", "PVE008"), ("\r", "PVE013")):
         if wrong in text:
-            raise _fail(code, Source(source.name, text.replace("\r\n", "\n")), _first(text, wrong), file=source.name)
+            split = Source(source.name, text.replace("\r\n", "\n").replace("\r", "\n"))
+            raise _fail(code, split, _first(text, wrong), file=source.name)
     return text
 
 

@@ -31,7 +31,8 @@ def article(entry: Entry, texts: Catalogue) -> str:
 def _unknown(code: str, texts: Catalogue) -> int:
     from pvegen.nearest import nearest
 
-    near = nearest(code.upper(), texts.codes)
+    # "PVE" alone is as near to one code as to any other.
+    near = nearest(code.upper(), texts.codes, 0.8)
     hint = texts.call["hint"].format(nearest=near) if near else ""
     errors.complain(texts.call["unknown_code"].format(name=catalogue.visible(code), hint=hint))
     return errors.WRONG_CALL

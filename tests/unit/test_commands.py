@@ -193,3 +193,24 @@ def test_a_refusal_is_one_message(capsys: pytest.CaptureFixture[str]) -> None:
 
     assert errors.guarded(refused, []) == 1
     assert capsys.readouterr().err == "pvegen: dist/x stands in the way\n"
+
+
+@pytest.mark.parametrize(("code", "hint"), [("PVE", ""), ("PVE1004", " Did you mean PVE104?")])
+def test_only_a_code_that_is_near_is_suggested(code: str, hint: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("explain", code) == 2
+    assert f"there is no code {code}.{hint} `pvegen explain` lists" in capsys.readouterr().err
+
+
+def test_what_a_terminal_would_obey_in_a_folders_name_is_spelt_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", os.fspath(tmp_path / "cache"))
+    folder = os.fspath(tmp_path / "o\x1b[31m")
+    assert call("build", "--no-lint", CLEAN, "-o", folder) == 0
+    assert call("build", "--no-lint", CLEAN, "-o", folder, "--check") == 0
+    assert call("build", "--no-lint", WRONG, "-o", folder, "--snippets", folder + "x") == 1
+    (tmp_path / "o\x1b[31m" / "stray\x1b[32m").touch()
+    assert call("build", "--no-lint", CLEAN, "-o", folder) == 1
+    captured = capsys.readouterr()
+    assert "\x1b" not in captured.out + captured.err
+    assert "o\\x1b[31m/stray\\x1b[32m" in captured.err

@@ -48,6 +48,8 @@ def written(folder: Path, data: bytes) -> Path:
         ("PVE006", "format = 1\n".encode("utf-16")),
         ("PVE007", b"\xef\xbb\xbf" + GOOD),
         ("PVE008", GOOD.replace(b"\n", b"\r\n")),
+        ("PVE013", GOOD.replace(b"\n", b"\r")),
+        ("PVE013", GOOD + b"# \r hidden\n"),
         ("PVE009", b""),
         ("PVE009", b"\n\n"),
         ("PVE010", b"format = 1\n\0\0\0\0"),
