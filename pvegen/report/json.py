@@ -25,10 +25,15 @@ def render(report: Report, texts: Catalogue) -> str:
         "pvegen": __version__,
         "errors": report.errors,
         "warnings": report.warnings,
-        "files": [source.name for source in report.sources],
+        "files": [_name(source.name) for source in report.sources],
         "mistakes": [_mistake(finding) for finding in report.findings],
     }
     return json.dumps(whole, indent=2) + "\n"
+
+
+def _name(file: str) -> str:
+    """A file's name; a byte of it that is no UTF-8 as \\xff, since JSON has none."""
+    return file.encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
 def _mistake(finding: Finding) -> dict[str, object]:
@@ -37,7 +42,7 @@ def _mistake(finding: Finding) -> dict[str, object]:
     return {
         "code": mistake.code,
         "severity": finding.severity,
-        "file": mistake.source.name,
+        "file": _name(mistake.source.name),
         "line": line,
         "column": column,
         "end_line": end_line,

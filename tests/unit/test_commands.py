@@ -175,6 +175,21 @@ def test_interrupt(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err == "pvegen: interrupted\n"
 
 
+def test_interrupt_while_modules_are_loaded() -> None:
+    program = (
+        "import sys\n"
+        "class Hand:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'click':\n"
+        "            raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Hand())\n"
+        "from pvegen.__main__ import main\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "pvegen: interrupted\n")
+
+
 def test_a_fault_is_reported_to_be_pasted(capsys: pytest.CaptureFixture[str]) -> None:
     def broken(_: object) -> int:
         raise ZeroDivisionError("unexpected")

@@ -104,3 +104,11 @@ def test_findings_are_sorted_and_told_once() -> None:
     text = report.render([(source, [*second, first])])
     assert [line.split(":")[1] for line in text.splitlines() if line.startswith("x.toml:")] == ["1", "2"]
     assert "2 errors in x.toml" in text
+
+
+def test_json_of_a_file_whose_name_is_no_utf8() -> None:
+    text = rendered("k = 1\n", Place(1, 1, 1, 2), "json", name="a\udcff.toml")
+    assert "udcff" not in text
+    whole = json.loads(text)
+    assert whole["files"] == ["a\\xff.toml"]
+    assert whole["mistakes"][0]["file"] == "a\\xff.toml"
