@@ -14,12 +14,12 @@ Limits = dict[str, tuple[Interface, int]]
 
 
 def check(context: Context) -> None:
-    """Whether every stated MTU fits through the interfaces below, and the nodes agree on it in each network."""
+    """Whether every MTU, stated or derived, fits through the interfaces below, and the nodes agree in each network."""
     limits = [_limits(node) for node in context.view.nodes]
     for node, limit in zip(context.view.nodes, limits, strict=True):
         for upper in node.interfaces:
             path = context.key(node, upper, "mtu")
-            if upper.mtu is None or not upper.mtu_stated or not context.sound(path):
+            if upper.mtu is None or not context.sound(path):
                 continue
             for name in upper.lowers:
                 if name in limit and name != upper.name:
