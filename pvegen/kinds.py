@@ -213,7 +213,9 @@ def _server(value: str) -> str:
 
 
 IP = Kind("IP address", "string", _any_ip, _shaped(_V4, _V6))
-SERVER = Kind("host name or IP address", "string", _server, _shaped(rf"{_LABEL}(?:\.{_LABEL})*", _V6))
+# A host name: what ends in a number is read as an address.
+_NO_NUMBER_LAST = rf"(?:{_LABEL}\.)*(?!(?:[0-9]+|0[xX][0-9A-Fa-f]*)$){_LABEL}"
+SERVER = Kind("host name or IP address", "string", _server, _shaped(_NO_NUMBER_LAST, _V4, _V6))
 
 
 def _address_or_keep(value: str) -> Any:

@@ -52,7 +52,7 @@ def refuse(*_: object, **__: object) -> None:
         (
             lambda path, patch: (path.write_text(ONE), patch.setattr("builtins.open", refuse)),
             "x.toml: error PVE002: x.toml cannot be read: Permission denied.\n"
-            "  help: See who may read it (ls -l x.toml) and try again.",
+            "  help: See who may read it (ls -l), or give the description on standard input: pvegen check - < FILE",
         ),
         (
             lambda path, _: path.mkdir(),
