@@ -266,7 +266,7 @@ def _create(view: View, target: Target, node: NodeView) -> Step:
     values = {
         "cluster": view.description.cluster.name,
         "options": _pvecm_options(view, target, node, creates=True),
-        "others": _others(view, node),
+        "others": "".join(f"{other['address']} {other['name']}\n" for other in _others(view, node)),
         **_membership(view, target, node),
     }
     return Step("create", "create", values)

@@ -168,11 +168,24 @@ before_pvecm() {
     fi
 }
 
-# need_first ADDRESS NAME: before the cluster is created, another node, where it is up and
-# can be asked, is not in it: a first node that was set up anew has to join.
-need_first() {
+# ask_others <<END: before the cluster is created, the other nodes ("ADDRESS NAME"),
+# where they are up and can be asked, are not in it: a first node that was set up anew
+# has to join.
+ask_others() {
     if [ "$call $phase" != 'apply want' ] || is_member; then return 0; fi
-    [ -n "$(ssh-keyscan -T 3 "$1" 2>/dev/null)" ] || return 0
+    others=$(cat)
+    answering=$(printf '%s\n' "$others" | awk '{ print $1 }' | ssh-keyscan -T 3 -f - 2>/dev/null | awk '{ print $1 }')
+    while read -r other_address other_name; do
+        case "$line_break$answering$line_break" in
+            *"$line_break$other_address$line_break"*) ask_other "$other_address" "$other_name" ;;
+            *) ;;
+        esac
+    done <<END
+$others
+END
+}
+
+ask_other() {
     if ! members=$(ssh_to "$1" 'cat /etc/pve/.members 2>/dev/null; :' 2>/dev/null); then
         note {{ m("create.silent", name=v("$2"), cluster=v("$cluster")) }}
         return 0

@@ -5,9 +5,7 @@ step_create() {
 {% endif %}
     before_pvecm {{ policy }}{% if own_address %} {{ own_address }}{% endif %}
 
-{% for other in others %}
-    need_first {{ other.address }} {{ other.name }}
-{% endfor %}
+    ask_others {{ others | heredoc }}
     create_cluster {{ cluster }}{{ ' ' | sh if options }}{{ options }}
     if is_member; then want_units present run {{ boot }}; fi
     expect {{ m("cluster.in_quorum", node=node, cluster=cluster) }} "$limit_quorum" \
