@@ -3,14 +3,24 @@
 #
 {{ usage_text | comment }}
 #
+{% if creates and is_cluster %}
+{{ t("head.creates") | comment }}
+#
+{% elif is_cluster %}
+{{ t("head.joins", member=member) | comment }}
+#
+{% endif %}
 {{ t("head.made", version=version) | comment }}
+#
+{{ t("head.words") | comment }}
+{{ t("head.crlf_why") | comment }}
 eol=''
 [ -z "$eol" ] || { printf '%s\n' {{ m("head.crlf") }} >&2; exit 78; } #
 set -u
 {{ t("head.functions") | comment }}
 case ${BASH_VERSION:-} in
     '') ;;
-    *) eval 'unset -f $(compgen -A function)' ;;
+    *) eval 'for name in $(declare -F); do case $name in declare | -*) ;; *) unset -f "$name" ;; esac; done' ;;
 esac
 
 node={{ node | string }}

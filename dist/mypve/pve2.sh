@@ -12,12 +12,22 @@
 #   --only STEP   this step alone
 #   --from STEP   this step and those after it
 #   --quiet       say only what is not as described
-#   --overwrite   replace our files that were changed by hand
+#   --overwrite   replace our files that were changed by hand, and let go of
+#                 addresses and routes that are not described
+#
+# This node joins through pve1: its script is applied after that node's, one
+# node at a time.
 #
 # Made by pvegen 0.1.0 from a description of the cluster. Change the
 # description and build again rather than edit this file. Read it from here
 # down: the node's own steps come first, then the runtime that carries them
 # out.
+#
+# In the steps, need_... is a requirement: all are looked at before anything
+# is changed. want_... is a state: check shows the difference, apply makes it
+# so, verify fails where it is not. expect and holds are seen by their effect.
+# on_change and settle name who is told of a change.
+# In a copy with Windows line ends this variable is not empty.
 eol=''
 [ -z "$eol" ] || { printf '%s\n' 'This copy has CRLF line ends (Windows): copy it again as a binary file, or run: tr -d '\''\r'\'' <copy >script' >&2; exit 78; } #
 set -u
@@ -25,7 +35,7 @@ set -u
 # command.
 case ${BASH_VERSION:-} in
     '') ;;
-    *) eval 'unset -f $(compgen -A function)' ;;
+    *) eval 'for name in $(declare -F); do case $name in declare | -*) ;; *) unset -f "$name" ;; esac; done' ;;
 esac
 
 node='pve2'
@@ -242,7 +252,7 @@ step_stub() {
 
 # Services that PVE stands on, enabled and running; one that this system does
 # not have is passed over. pve-cluster brings up /etc/pve; corosync is started
-# by pvecm, when it has a configuration.
+# by pvecm, when it has a configuration, and enabled after that.
 step_services() {
     want_units present run syslogd rrdcached ksmtuned crond lxcfs cgmanager nfslock rpcbind
     want_units required run pve-cluster
@@ -279,7 +289,7 @@ step_join() {
         'See: pvecm status; cat /etc/pve/.members; journalctl -b -u corosync -u pve-cluster. Are udp ports 5404-5405 (multicast) open between the nodes, clocks and MTU alike? If this node was being added and its member waits for it without quorum, on the member: pvecm expected 1, then apply here again.' \
         in_quorum
     expect 'corosync has its key and the cluster'\''s configuration' 5 \
-        'See: ls -l /etc/corosync; diff /etc/pve/corosync.conf /etc/corosync/corosync.conf. pve-cluster writes the configuration when it starts (systemctl restart pve-cluster); the key is the same on every member (/etc/corosync/authkey).' \
+        'See: ls -l /etc/corosync; diff /etc/pve/corosync.conf /etc/corosync/corosync.conf. pve-cluster writes the configuration when it starts (systemctl restart pve-cluster) if config_version in /etc/pve/corosync.conf is the higher one; the key is the same on every member (/etc/corosync/authkey).' \
         has_corosync_files
     unlock_join
     settle pvecm pvecm updatecerts
@@ -331,7 +341,7 @@ Run as root on the node itself:
   --only STEP   this step alone
   --from STEP   this step and those after it
   --quiet       say only what is not as described
-  --overwrite   replace our files that were changed by hand
+  --overwrite   replace our files that were changed by hand, and let go of addresses and routes that are not described
 END
 }
 
@@ -361,18 +371,19 @@ main() {
     # With TMOUT "read" does not wait for a command that takes its time (ksh93 forgets
     # it only as 0); an agent's keys would get in where this node's own do not.
     TMOUT=0
-    unset CDPATH ENV BASH_ENV FPATH TMOUT GREP_OPTIONS POSIXLY_CORRECT SSH_AUTH_SOCK probing holds_wrong member_looks
+    unset CDPATH ENV BASH_ENV FPATH TMOUT GREP_OPTIONS POSIXLY_CORRECT SSH_AUTH_SOCK probing holds_wrong member_looks units_at
     set +aefC
     umask 022
     # Some shells keep here-documents in files: not on the disk, which may be full.
-    for TMPDIR in /run /dev/shm /tmp; do
-        if [ -d "$TMPDIR" ] && [ -w "$TMPDIR" ]; then break; fi
-    done
-    export TMPDIR
     works=''
-    read -r works <<'END'
+    for TMPDIR in /run /dev/shm /tmp; do
+        { [ -d "$TMPDIR" ] && [ -w "$TMPDIR" ]; } || continue
+        export TMPDIR
+        read -r works 2>/dev/null <<'END'
 yes
 END
+        [ "$works" != yes ] || break
+    done
     [ "$works" = yes ] || { printf '%s\n' 'this shell cannot keep a here-document: is there room under /run, /dev/shm and /tmp? Nothing was done.' >&2; exit 78; }
     # A stream that is closed would lend its number to a file of ours.
     [ -e /proc/self/fd/0 ] || exec </dev/null
@@ -408,7 +419,7 @@ read_call() {
                 ;;
             --only | --from)
                 [ "$#" -ge 2 ] || wrong_call "$1 takes the name of a step"
-                is_word "$2" "$step_names" || wrong_call "there is no step $2; the steps are: $step_names"
+                case $2 in *' '*) false ;; *) is_word "$2" "$step_names" ;; esac || wrong_call "there is no step $2; the steps are: $step_names"
                 [ -z "$only$from" ] || wrong_call '--only and --from take one step, and only one of the two is given'
                 if [ "$1" = --only ]; then only=$2; else from=$2; fi
                 shift
@@ -597,6 +608,11 @@ bail() {
 }
 
 out() {
+    # What was read somewhere may have several lines.
+    case $* in
+        *"$line_break"*) set -- "$(printf '%s' "$*" | tr '\n' ' ')" ;;
+        *) ;;
+    esac
     # A reader that is gone or a log on a full disk must not change what is done.
     printf '%s\n' "$*" 2>/dev/null
     [ -z "$log" ] || printf '%s\n' "$*" 2>/dev/null >&8
@@ -703,6 +719,11 @@ note() {
     [ -n "$quiet" ] || out "    # $1"
 }
 
+# tell TEXT: a note that a quiet run has too.
+tell() {
+    if [ -n "$quiet" ]; then remark "$1"; else note "$1"; fi
+}
+
 # same WHAT: it is as it should be.
 same() {
     point ok "$1"
@@ -735,7 +756,9 @@ changed() {
 # run WHAT COMMAND...: run it now, its output shown; its exit status. With
 # $keeps_lock it holds the lock for as long as it runs, even where we are killed.
 run() {
-    run_what=$1
+    # It may start or stop units.
+    run_what=$1 units_at='' run_margin='    #   '
+    [ -z "$quiet" ] || run_margin='#   '
     shift
     note "+ $(as_typed "$@")"
     # The status comes back through descriptor 3, past the pipe.
@@ -748,7 +771,7 @@ run() {
                     "$@" 3>&- 4>&- 8>&- 9>&- </dev/null 2>&1
                 fi
                 printf '%s' "$?" >&3
-            } | indent '    #   ' >&4
+            } | indent "$run_margin" >&4
         } 3>&1)
     } 4>&1
     # Nobody said it: what ran the command was killed.
@@ -838,10 +861,10 @@ want_edited() {
         need_plain_file "$edited" || return 0
         edited_said=$("$@" test "$edited")
         case $?$overwrite in
-            0*) looks_same "$edited $*" ;;
-            1* | 5yes) : "${step_differs:=yes}" ;;
+            0 | 0yes) looks_same "$edited $*" ;;
+            1 | 1yes | 5yes) : "${step_differs:=yes}" ;;
             5) need_failed "$edited holds what the description does not state" "$edited_said -- State it, add it elsewhere, or let it go with: sh $again apply --overwrite" ;;
-            4*) need_failed "$edited has no address of the bridge or of its port that could be kept" 'State the address in the description instead of "keep".' ;;
+            4 | 4yes) need_failed "$edited has no address of the bridge or of its port that could be kept" 'State the address in the description instead of "keep".' ;;
             *) need_failed "$edited has a BEGIN line of ours without its END line" 'Somebody cut our block in two. Put the END line back where the block ended, or remove the block.' ;;
         esac
     elif is_same "$edited $*"; then
@@ -1003,7 +1026,7 @@ want_link() {
         [ -L "$1" ] || need_plain_file "$1"
         return 0
     fi
-    if [ -L "$1" ] && [ "$(readlink -f "$1")" = "$(readlink -f "$2")" ]; then
+    if [ "$(readlink "$1")" = "$2" ] || { [ -L "$1" ] && [ "$(readlink -f "$1")" = "$(readlink -f "$2")" ]; }; then
         same "$1 -> $2"
     elif differs "$1 -> $2" 'link'; then
         keep_first "$1"
@@ -1159,6 +1182,7 @@ settle() {
     if [ -n "$check_with" ] && ! "$check_with"; then
         stop "$settled does not accept its configuration; it is not told of it" 'Mend the file first: what is wrong with it stands above.'
     fi
+    keep_state "$settled"
     run "$settled" "$@" || stop "$* failed" "See why: systemctl status $settled; journalctl -b -u $settled"
     rm -f "$state_dir/pending/$settled"
     changed "$settled" "ran $*"
@@ -1270,7 +1294,7 @@ need_no_rival() {
     rivals=''
     for rival in "$@"; do
         unit_facts "$rival"
-        if unit_runs || [ "$unit_file" = enabled ]; then
+        if unit_runs || unit_is_enabled; then
             rivals="$rivals $rival"
             need_failed "$rival is active or enabled, and manages the network too" "Two managers undo one another's work. On the console, for the network may go down with it: systemctl disable $rival, then reboot."
         fi
@@ -1528,6 +1552,24 @@ keep_unit() {
         cannot_write "$state_dir/units"
 }
 
+# keep_state UNIT: the same for what is told of a change, where it is a unit.
+keep_state() {
+    units_look "$1"
+    unit=$1
+    unit_facts "$unit"
+    [ "$unit_load" != loaded ] || keep_unit
+}
+
+# unit_is_enabled: the unit comes up at boot by itself. One made of a SysV script is
+# "generated", or in old systemd has no state at all.
+unit_is_enabled() {
+    case "$unit_load $unit_file" in
+        'loaded enabled') return 0 ;;
+        'loaded generated' | 'loaded -') systemctl is-enabled "$unit_id" >/dev/null 2>&1 ;;
+        *) return 1 ;;
+    esac
+}
+
 # pick_time_service UNIT...: the one that runs, else the first that is enabled, else the
 # first that exists, into $time_service.
 pick_time_service() {
@@ -1537,7 +1579,7 @@ pick_time_service() {
         unit_facts "$unit"
         [ "$unit_load" = loaded ] || continue
         : "${time_there:=$unit}"
-        [ "$unit_file" != enabled ] || : "${time_enabled:=$unit}"
+        ! unit_is_enabled || : "${time_enabled:=$unit}"
         ! unit_runs || : "${time_running:=$unit}"
     done
     time_service=${time_running:-${time_enabled:-$time_there}}
@@ -1545,7 +1587,7 @@ pick_time_service() {
     for unit in "$@"; do
         unit_facts "$unit"
         if [ "$unit_load" != loaded ] || [ "$unit_id" = "$time_id" ]; then continue; fi
-        if unit_runs || [ "$unit_file" = enabled ]; then time_others="$time_others $unit"; fi
+        if unit_runs || unit_is_enabled; then time_others="$time_others $unit"; fi
     done
     if [ "$phase" = need ]; then
         [ -n "$time_service" ] ||
@@ -1579,7 +1621,7 @@ look_network() {
 
 # What earlier looks saw does not count any more.
 forget_looks() {
-    looks=$((looks + 1)) addresses='' same_paths='|'
+    looks=$((looks + 1)) addresses='' routes4='' routes6='' same_paths='|'
 }
 
 # has_address INTERFACE ADDRESS/PREFIX
@@ -1629,8 +1671,8 @@ has_broadcast() {
 # that is the mark of an address on two interfaces.
 has_route() {
     case $1 in
-        *:*) routes_now=$(ip -6 route show default) ;;
-        *) routes_now=$(ip -4 route show default) ;;
+        *:*) routes_now=${routes6:=$(ip -6 route show default)} ;;
+        *) routes_now=${routes4:=$(ip -4 route show default)} ;;
     esac
     found=$routes_now
     case "$routes_now " in
@@ -1763,8 +1805,14 @@ answers() {
 # package, for one, says in them that it must not.
 need_not_disabled() {
     [ "$phase" = need ] || return 0
-    disabled=$(grep -l -s -i -E -e '^[[:blank:]]*(DISABLED|NM_CONTROLLED)=["'\'']?(yes|true|1)' \
-        /etc/net/ifaces/default/options /etc/net/ifaces/default/options-* /etc/net/ifaces/default/options.d/*)
+    disabled=$(
+        for disabled_by in options options-eth options-bri options-bond options-vlan; do
+            [ ! -r "/etc/net/ifaces/default/$disabled_by" ] || awk -F = '
+                { gsub(/["\047 \t]/, "") }
+                toupper($1) == "DISABLED" || toupper($1) == "NM_CONTROLLED" { off[$1] = tolower($2) ~ /^(yes|true|1|on)$/ }
+                END { for (key in off) if (off[key]) { print FILENAME; exit } }' "/etc/net/ifaces/default/$disabled_by"
+        done
+    )
     [ -z "$disabled" ] || need_failed "etcnet's defaults turn interfaces off: $disabled" 'Take DISABLED=yes and NM_CONTROLLED=yes out of these files: with them etcnet brings up nothing that does not say otherwise.'
 }
 
@@ -1831,7 +1879,7 @@ interfaces_filter() {
         more { more = /\\$/; take($0); next }
         { more = /\\$/ }
         $1 == "iface" {
-            family = $3
+            family = $3 == "" || $3 == "inherits" ? "inet" : $3
             stanza = inside ? "gone" : ""
             if (ours[$2] && (inside || family == "inet" || stated[$2, family])) {
                 stanza = $2
@@ -1853,31 +1901,35 @@ interfaces_filter() {
         { take($0) }
 
         # A line of the stanza that we are in: kept, or of one that is ours.
-        function take(text) {
+        function take(text,    n, i, word) {
             if (stanza == "" || (text ~ /^#/ && !inside)) put(text)
-            else if (text ~ /^[ \t]*address[ \t]/ && !inside) had[stanza] = had[stanza] " " bare(text)
+            else if (text ~ /^[ \t]*address[ \t]/) {
+                n = split(text, word, /[ \t]+/)
+                for (i = word[1] == "" ? 3 : 2; i <= n; i++) {
+                    had[stanza " " family] = had[stanza " " family] " " bare(word[i])
+                    if (described[bare(word[i])]) any[family] = 1
+                }
+            }
             if (stanza == "" || (text ~ /^#/ && !inside)) return
             if (family == "inet" && text !~ /^[ \t]*(#|$)/) {
                 sub(/\\\n$/, " ", option[stanza])
                 option[stanza] = option[stanza] text "\n"
             }
         }
-        # An address without the word before it and the length behind it.
+        # An address without the length behind it.
         function bare(text) {
-            sub(/^[ \t]*address[ \t]+/, "", text)
-            sub(/[\/ \t].*$/, "", text)
-            return text
+            sub(/\/.*$/, "", text)
+            return tolower(text)
         }
-        # Addresses that nobody describes: a stanza of ours takes the place of one. Their
-        # count.
+        # Addresses that nobody describes, their count: where a described one is there
+        # already all are further ones, else it takes the place of each one.
         function further(    which, n, i, address, seen, kept_one, count) {
             for (which in had) {
                 n = split(had[which], address, " ")
-                kept_one = 0
-                for (i = 1; i <= n; i++) if (described[address[i]]) kept_one = 1
+                kept_one = any[substr(which, index(which, " ") + 1)]
                 for (i = 1; i <= n; i++) {
                     if (described[address[i]] || seen[which, address[i]]++) continue
-                    if (kept_one && ++count) print which ": address " address[i]
+                    if (kept_one && ++count) print substr(which, 1, index(which, " ") - 1) ": address " address[i]
                     kept_one = 1
                 }
             }
@@ -2214,6 +2266,7 @@ want_root_key() {
             ! flush /root/.ssh/.id_rsa.pvegen ||
             ! mv -f /root/.ssh/.id_rsa.pvegen.pub /root/.ssh/id_rsa.pub ||
             ! mv -f /root/.ssh/.id_rsa.pvegen /root/.ssh/id_rsa; then
+            rm -f /root/.ssh/.id_rsa.pvegen /root/.ssh/.id_rsa.pvegen.pub
             cannot_write /root/.ssh/id_rsa
         fi
         changed /root/.ssh/id_rsa 'created'
@@ -2257,11 +2310,8 @@ reaches_root() {
 root_login_as_wanted() {
     root_policy=$1 found=''
     if [ "$1" = keep ]; then
-        if [ ! -r "$state_dir/root-login" ]; then
-            # Where nothing of ours was applied there is nothing to keep.
-            [ "$call" = verify ]
-            return
-        fi
+        # Where that step was not applied there is nothing to keep.
+        [ -r "$state_dir/root-login" ] || return 0
         read -r root_policy <"$state_dir/root-login"
     fi
     found=$(root_login)
@@ -2287,7 +2337,7 @@ expect_root_reaches() {
 
 admit() {
     begin_call admit
-    [ -f "$script" ] || { printf '%s\n' 'run the script as a file (sh FILE admit): a copy of it closes the login again' >&2; exit 78; }
+    [ "$(tail -n 1 "$script" 2>/dev/null | tr -d '\0')" = 'main "$@"' ] || { printf '%s\n' 'run the script as a file (sh FILE admit): a copy of it closes the login again' >&2; exit 78; }
     is_member || { printf '%s\n' "this node is not in cluster $cluster yet, so nobody can join through it: apply first" >&2; exit 78; }
     sshd_accepts "$sshd_config" || { printf '%s\n' "$sshd_config is not accepted by sshd itself: mend it first. Nothing was opened." >&2; exit 78; }
     take_lock
@@ -2529,7 +2579,9 @@ in_quorum() {
 # --only and --from too.
 before_pvecm() {
     if [ "$call $phase" != 'apply want' ] || is_member; then return 0; fi
-    root_login_as_wanted "$1" || stop 'sshd'\''s PermitRootLogin is not yet put in front of what pvecm will write' "The steps before see to that: sh $again apply, without --only and --from."
+    if { [ "$1" = keep ] && [ ! -r "$state_dir/root-login" ]; } || ! root_login_as_wanted "$1"; then
+        stop 'sshd'\''s PermitRootLogin is not yet put in front of what pvecm will write' "The steps before see to that: sh $again apply, without --only and --from."
+    fi
     if ! resolves_to_own "$node" || { [ -n "${2:-}" ] && ! resolves "$node" "$2"; }; then
         stop "$node resolves to \"$found\", which is not its address in the description or is not on this node" "The steps before see to that: sh $again apply, without --only and --from."
     fi
@@ -2537,7 +2589,10 @@ before_pvecm() {
 
 # has_corosync_files: corosync starts at the next boot, too.
 has_corosync_files() {
-    [ -s /etc/corosync/authkey ] && cmp -s /etc/pve/corosync.conf /etc/corosync/corosync.conf
+    [ -s /etc/corosync/authkey ] || return 1
+    # While a change is on its way they differ for a moment.
+    cmp -s /etc/pve/corosync.conf /etc/corosync/corosync.conf ||
+        { sleep 1 && cmp -s /etc/pve/corosync.conf /etc/corosync/corosync.conf; }
 }
 
 pmxcfs_is_up() {

@@ -11,18 +11,19 @@ main() {
     # With TMOUT "read" does not wait for a command that takes its time (ksh93 forgets
     # it only as 0); an agent's keys would get in where this node's own do not.
     TMOUT=0
-    unset CDPATH ENV BASH_ENV FPATH TMOUT GREP_OPTIONS POSIXLY_CORRECT SSH_AUTH_SOCK probing holds_wrong member_looks
+    unset CDPATH ENV BASH_ENV FPATH TMOUT GREP_OPTIONS POSIXLY_CORRECT SSH_AUTH_SOCK probing holds_wrong member_looks units_at
     set +aefC
     umask 022
     # Some shells keep here-documents in files: not on the disk, which may be full.
-    for TMPDIR in /run /dev/shm /tmp; do
-        if [ -d "$TMPDIR" ] && [ -w "$TMPDIR" ]; then break; fi
-    done
-    export TMPDIR
     works=''
-    read -r works <<'END'
+    for TMPDIR in /run /dev/shm /tmp; do
+        { [ -d "$TMPDIR" ] && [ -w "$TMPDIR" ]; } || continue
+        export TMPDIR
+        read -r works 2>/dev/null <<'END'
 yes
 END
+        [ "$works" != yes ] || break
+    done
     [ "$works" = yes ] || { printf '%s\n' {{ m("call.no_heredoc") }} >&2; exit 78; }
     # A stream that is closed would lend its number to a file of ours.
     [ -e /proc/self/fd/0 ] || exec </dev/null
@@ -62,7 +63,7 @@ read_call() {
                 ;;
             --only | --from)
                 [ "$#" -ge 2 ] || wrong_call {{ m("call.step_missing", option=v("$1")) }}
-                is_word "$2" "$step_names" || wrong_call {{ m("call.no_step", step=v("$2"), steps=v("$step_names")) }}
+                case $2 in *' '*) false ;; *) is_word "$2" "$step_names" ;; esac || wrong_call {{ m("call.no_step", step=v("$2"), steps=v("$step_names")) }}
                 [ -z "$only$from" ] || wrong_call {{ m("call.steps_twice") }}
                 if [ "$1" = --only ]; then only=$2; else from=$2; fi
                 shift

@@ -14,6 +14,11 @@ bail() {
 }
 
 out() {
+    # What was read somewhere may have several lines.
+    case $* in
+        *"$line_break"*) set -- "$(printf '%s' "$*" | tr '\n' ' ')" ;;
+        *) ;;
+    esac
     # A reader that is gone or a log on a full disk must not change what is done.
     printf '%s\n' "$*" 2>/dev/null
     [ -z "$log" ] || printf '%s\n' "$*" 2>/dev/null >&8
@@ -120,6 +125,11 @@ note() {
     [ -n "$quiet" ] || out "    # $1"
 }
 
+# tell TEXT: a note that a quiet run has too.
+tell() {
+    if [ -n "$quiet" ]; then remark "$1"; else note "$1"; fi
+}
+
 # same WHAT: it is as it should be.
 same() {
     point ok "$1"
@@ -152,7 +162,9 @@ changed() {
 # run WHAT COMMAND...: run it now, its output shown; its exit status. With
 # $keeps_lock it holds the lock for as long as it runs, even where we are killed.
 run() {
-    run_what=$1
+    # It may start or stop units.
+    run_what=$1 units_at='' run_margin='    #   '
+    [ -z "$quiet" ] || run_margin='#   '
     shift
     note "+ $(as_typed "$@")"
     # The status comes back through descriptor 3, past the pipe.
@@ -165,7 +177,7 @@ run() {
                     "$@" 3>&- 4>&- 8>&- 9>&- </dev/null 2>&1
                 fi
                 printf '%s' "$?" >&3
-            } | indent '    #   ' >&4
+            } | indent "$run_margin" >&4
         } 3>&1)
     } 4>&1
     # Nobody said it: what ran the command was killed.

@@ -34,10 +34,10 @@ want_edited() {
         need_plain_file "$edited" || return 0
         edited_said=$("$@" test "$edited")
         case $?$overwrite in
-            0*) looks_same "$edited $*" ;;
-            1* | 5yes) : "${step_differs:=yes}" ;;
+            0 | 0yes) looks_same "$edited $*" ;;
+            1 | 1yes | 5yes) : "${step_differs:=yes}" ;;
             5) need_failed {{ m("net.else", path=v("$edited")) }} {{ m("net.else_do", lines=v("$edited_said"), again=v("$again")) }} ;;
-            4*) need_failed {{ m("net.keep_none", path=v("$edited")) }} {{ m("net.keep_none_do") }} ;;
+            4 | 4yes) need_failed {{ m("net.keep_none", path=v("$edited")) }} {{ m("net.keep_none_do") }} ;;
             *) need_failed {{ m("file.markers", path=v("$edited")) }} {{ m("file.markers_do") }} ;;
         esac
     elif is_same "$edited $*"; then
@@ -199,7 +199,7 @@ want_link() {
         [ -L "$1" ] || need_plain_file "$1"
         return 0
     fi
-    if [ -L "$1" ] && [ "$(readlink -f "$1")" = "$(readlink -f "$2")" ]; then
+    if [ "$(readlink "$1")" = "$2" ] || { [ -L "$1" ] && [ "$(readlink -f "$1")" = "$(readlink -f "$2")" ]; }; then
         same "$1 -> $2"
     elif differs "$1 -> $2" {{ m("file.link") }}; then
         keep_first "$1"
@@ -355,6 +355,7 @@ settle() {
     if [ -n "$check_with" ] && ! "$check_with"; then
         stop {{ m("unit.rejects", unit=v("$settled")) }} {{ m("file.rejected_do") }}
     fi
+    keep_state "$settled"
     run "$settled" "$@" || stop {{ m("unit.run_failed", command=v("$*")) }} {{ m("unit.run_failed_do", unit=v("$settled")) }}
     rm -f "$state_dir/pending/$settled"
     changed "$settled" {{ m("unit.was_run", command=v("$*")) }}

@@ -104,7 +104,7 @@ need_no_rival() {
     rivals=''
     for rival in "$@"; do
         unit_facts "$rival"
-        if unit_runs || [ "$unit_file" = enabled ]; then
+        if unit_runs || unit_is_enabled; then
             rivals="$rivals $rival"
             need_failed {{ m("need.rival", unit=v("$rival")) }} {{ m("need.rival_do", unit=v("$rival")) }}
         fi

@@ -203,6 +203,24 @@ keep_unit() {
         cannot_write "$state_dir/units"
 }
 
+# keep_state UNIT: the same for what is told of a change, where it is a unit.
+keep_state() {
+    units_look "$1"
+    unit=$1
+    unit_facts "$unit"
+    [ "$unit_load" != loaded ] || keep_unit
+}
+
+# unit_is_enabled: the unit comes up at boot by itself. One made of a SysV script is
+# "generated", or in old systemd has no state at all.
+unit_is_enabled() {
+    case "$unit_load $unit_file" in
+        'loaded enabled') return 0 ;;
+        'loaded generated' | 'loaded -') systemctl is-enabled "$unit_id" >/dev/null 2>&1 ;;
+        *) return 1 ;;
+    esac
+}
+
 # want_one_at_boot UNIT...: the first of them that exists is enabled.
 want_one_at_boot() {
     [ "$phase" = want ] || return 0
@@ -226,7 +244,7 @@ pick_time_service() {
         unit_facts "$unit"
         [ "$unit_load" = loaded ] || continue
         : "${time_there:=$unit}"
-        [ "$unit_file" != enabled ] || : "${time_enabled:=$unit}"
+        ! unit_is_enabled || : "${time_enabled:=$unit}"
         ! unit_runs || : "${time_running:=$unit}"
     done
     time_service=${time_running:-${time_enabled:-$time_there}}
@@ -234,7 +252,7 @@ pick_time_service() {
     for unit in "$@"; do
         unit_facts "$unit"
         if [ "$unit_load" != loaded ] || [ "$unit_id" = "$time_id" ]; then continue; fi
-        if unit_runs || [ "$unit_file" = enabled ]; then time_others="$time_others $unit"; fi
+        if unit_runs || unit_is_enabled; then time_others="$time_others $unit"; fi
     done
     if [ "$phase" = need ]; then
         [ -n "$time_service" ] ||

@@ -7,7 +7,7 @@ look_network() {
 
 # What earlier looks saw does not count any more.
 forget_looks() {
-    looks=$((looks + 1)) addresses='' same_paths='|'
+    looks=$((looks + 1)) addresses='' routes4='' routes6='' same_paths='|'
 }
 
 # has_address INTERFACE ADDRESS/PREFIX
@@ -62,8 +62,8 @@ has_some_address() {
 # that is the mark of an address on two interfaces.
 has_route() {
     case $1 in
-        *:*) routes_now=$(ip -6 route show default) ;;
-        *) routes_now=$(ip -4 route show default) ;;
+        *:*) routes_now=${routes6:=$(ip -6 route show default)} ;;
+        *) routes_now=${routes4:=$(ip -4 route show default)} ;;
     esac
     found=$routes_now
     case "$routes_now " in
@@ -233,8 +233,14 @@ keep_method() {
 # package, for one, says in them that it must not.
 need_not_disabled() {
     [ "$phase" = need ] || return 0
-    disabled=$(grep -l -s -i -E -e '^[[:blank:]]*(DISABLED|NM_CONTROLLED)=["'\'']?(yes|true|1)' \
-        /etc/net/ifaces/default/options /etc/net/ifaces/default/options-* /etc/net/ifaces/default/options.d/*)
+    disabled=$(
+        for disabled_by in options options-eth options-bri options-bond options-vlan; do
+            [ ! -r "/etc/net/ifaces/default/$disabled_by" ] || awk -F = '
+                { gsub(/["\047 \t]/, "") }
+                toupper($1) == "DISABLED" || toupper($1) == "NM_CONTROLLED" { off[$1] = tolower($2) ~ /^(yes|true|1|on)$/ }
+                END { for (key in off) if (off[key]) { print FILENAME; exit } }' "/etc/net/ifaces/default/$disabled_by"
+        done
+    )
     [ -z "$disabled" ] || need_failed {{ m("net.disabled", files=v("$disabled")) }} {{ m("net.disabled_do") }}
 }
 

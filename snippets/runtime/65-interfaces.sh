@@ -31,7 +31,7 @@ interfaces_filter() {
         more { more = /\\$/; take($0); next }
         { more = /\\$/ }
         $1 == "iface" {
-            family = $3
+            family = $3 == "" || $3 == "inherits" ? "inet" : $3
             stanza = inside ? "gone" : ""
             if (ours[$2] && (inside || family == "inet" || stated[$2, family])) {
                 stanza = $2
@@ -53,31 +53,35 @@ interfaces_filter() {
         { take($0) }
 
         # A line of the stanza that we are in: kept, or of one that is ours.
-        function take(text) {
+        function take(text,    n, i, word) {
             if (stanza == "" || (text ~ /^#/ && !inside)) put(text)
-            else if (text ~ /^[ \t]*address[ \t]/ && !inside) had[stanza] = had[stanza] " " bare(text)
+            else if (text ~ /^[ \t]*address[ \t]/) {
+                n = split(text, word, /[ \t]+/)
+                for (i = word[1] == "" ? 3 : 2; i <= n; i++) {
+                    had[stanza " " family] = had[stanza " " family] " " bare(word[i])
+                    if (described[bare(word[i])]) any[family] = 1
+                }
+            }
             if (stanza == "" || (text ~ /^#/ && !inside)) return
             if (family == "inet" && text !~ /^[ \t]*(#|$)/) {
                 sub(/\\\n$/, " ", option[stanza])
                 option[stanza] = option[stanza] text "\n"
             }
         }
-        # An address without the word before it and the length behind it.
+        # An address without the length behind it.
         function bare(text) {
-            sub(/^[ \t]*address[ \t]+/, "", text)
-            sub(/[\/ \t].*$/, "", text)
-            return text
+            sub(/\/.*$/, "", text)
+            return tolower(text)
         }
-        # Addresses that nobody describes: a stanza of ours takes the place of one. Their
-        # count.
+        # Addresses that nobody describes, their count: where a described one is there
+        # already all are further ones, else it takes the place of each one.
         function further(    which, n, i, address, seen, kept_one, count) {
             for (which in had) {
                 n = split(had[which], address, " ")
-                kept_one = 0
-                for (i = 1; i <= n; i++) if (described[address[i]]) kept_one = 1
+                kept_one = any[substr(which, index(which, " ") + 1)]
                 for (i = 1; i <= n; i++) {
                     if (described[address[i]] || seen[which, address[i]]++) continue
-                    if (kept_one && ++count) print which ": address " address[i]
+                    if (kept_one && ++count) print substr(which, 1, index(which, " ") - 1) ": address " address[i]
                     kept_one = 1
                 }
             }

@@ -169,6 +169,7 @@ want_root_key() {
             ! flush /root/.ssh/.id_rsa.pvegen ||
             ! mv -f /root/.ssh/.id_rsa.pvegen.pub /root/.ssh/id_rsa.pub ||
             ! mv -f /root/.ssh/.id_rsa.pvegen /root/.ssh/id_rsa; then
+            rm -f /root/.ssh/.id_rsa.pvegen /root/.ssh/.id_rsa.pvegen.pub
             cannot_write /root/.ssh/id_rsa
         fi
         changed /root/.ssh/id_rsa {{ m("file.created") }}
@@ -228,11 +229,8 @@ only_keys_wanted() {
 root_login_as_wanted() {
     root_policy=$1 found=''
     if [ "$1" = keep ]; then
-        if [ ! -r "$state_dir/root-login" ]; then
-            # Where nothing of ours was applied there is nothing to keep.
-            [ "$call" = verify ]
-            return
-        fi
+        # Where that step was not applied there is nothing to keep.
+        [ -r "$state_dir/root-login" ] || return 0
         read -r root_policy <"$state_dir/root-login"
     fi
     found=$(root_login)

@@ -162,7 +162,9 @@ in_quorum() {
 # --only and --from too.
 before_pvecm() {
     if [ "$call $phase" != 'apply want' ] || is_member; then return 0; fi
-    root_login_as_wanted "$1" || stop {{ m("cluster.root_login_first") }} {{ m("cluster.steps_first_do", again=v("$again")) }}
+    if { [ "$1" = keep ] && [ ! -r "$state_dir/root-login" ]; } || ! root_login_as_wanted "$1"; then
+        stop {{ m("cluster.root_login_first") }} {{ m("cluster.steps_first_do", again=v("$again")) }}
+    fi
     if ! resolves_to_own "$node" || { [ -n "${2:-}" ] && ! resolves "$node" "$2"; }; then
         stop {{ m("cluster.names_first", node=v("$node"), found=v("$found")) }} {{ m("cluster.steps_first_do", again=v("$again")) }}
     fi
@@ -186,13 +188,15 @@ END
 }
 
 ask_other() {
-    if ! members=$(ssh_to "$1" 'cat /etc/pve/.members 2>/dev/null; :' 2>/dev/null); then
-        note {{ m("create.silent", name=v("$2"), cluster=v("$cluster")) }}
+    # While its pmxcfs is down, corosync's own copy tells.
+    if ! members=$(ssh_to "$1" 'cat /etc/pve/.members || cat /etc/corosync/corosync.conf; :' 2>/dev/null); then
+        tell {{ m("create.silent", name=v("$2"), cluster=v("$cluster"), node=v("$node")) }}
         return 0
     fi
     members=$(printf '%s' "$members" | tr -d ' \t\n')
-    ! says_of_members '"cluster":{"name":"'"$cluster"'"' ||
+    if says_of_members '"cluster":{"name":"'"$cluster"'"' || says_of_members "cluster_name:$cluster"; then
         stop {{ m("create.exists", name=v("$2"), cluster=v("$cluster")) }} {{ m("create.exists_do", name=v("$2"), node=v("$node")) }}
+    fi
     note {{ m("create.asked", name=v("$2"), cluster=v("$cluster")) }}
 }
 
@@ -212,7 +216,10 @@ create_cluster() {
 
 # has_corosync_files: corosync starts at the next boot, too.
 has_corosync_files() {
-    [ -s /etc/corosync/authkey ] && cmp -s /etc/pve/corosync.conf /etc/corosync/corosync.conf
+    [ -s /etc/corosync/authkey ] || return 1
+    # While a change is on its way they differ for a moment.
+    cmp -s /etc/pve/corosync.conf /etc/corosync/corosync.conf ||
+        { sleep 1 && cmp -s /etc/pve/corosync.conf /etc/corosync/corosync.conf; }
 }
 
 pmxcfs_is_up() {

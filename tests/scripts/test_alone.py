@@ -80,9 +80,33 @@ def test_a_first_node_that_was_set_up_anew_makes_no_second_cluster(target: str) 
 
 
 def test_a_node_that_cannot_be_asked_is_named() -> None:
+    """Also in a quiet run: with another key, a node that was set up anew is like one that is new."""
     with Nodes(description("alt-p8", 2)) as nodes:
-        done = nodes.apply("pve1").expect(0)
-        assert "pve2 cannot be asked whether it is in a cluster mypve already" in done.stdout
+        done = nodes.apply("pve1", "--quiet").expect(0)
+        assert "pve2 is up, but root's key does not get in there" in done.stdout
+        assert "see pvecm status on pve2" in done.stdout
+
+
+def test_a_node_whose_pmxcfs_is_down_is_asked_all_the_same() -> None:
+    with ready("alt-p8") as nodes:
+        nodes.apply("pve2").expect(0)
+        nodes["pve1"].close()
+        fresh = nodes.add("pve1")
+        # Its root's keys are the cluster's, which are not there while pmxcfs is down.
+        public = fresh.read("/root/.ssh/id_rsa.pub")
+        nodes["pve2"].run("systemctl stop pve-cluster; rm -f /root/.ssh/authorized_keys").check()
+        nodes["pve2"].put("/root/.ssh/authorized_keys", public, 0o600)
+        fresh.run("ssh-keyscan 10.0.0.252 2>/dev/null >/root/.ssh/known_hosts").check()
+        assert "pve2 is in a cluster mypve already" in bail(nodes.apply("pve1").expect(1))
+
+
+def test_several_addresses_of_a_name_are_one_line_of_output() -> None:
+    with Nodes(description("alt-p11", 2), ["pve1"]) as nodes:
+        box = nodes["pve1"]
+        box.run("printf '10.0.0.251 pve1\\n10.9.9.9 pve1\\n' >>/etc/hosts; systemctl start pve-cluster").check()
+        nodes.apply("pve1", "--only", "root-login").expect(0)
+        stopped = nodes.apply("pve1", "--only", "create").expect(1)
+        assert 'pve1 resolves to "10.0.0.251 10.9.9.9"' in bail(stopped)
 
 
 # What was damaged since ---------------------------------------------------------------------------------------------
@@ -94,6 +118,22 @@ def member(request: pytest.FixtureRequest) -> Iterator[Nodes]:
     with Nodes(description(request.param, 2), ["pve1"]) as nodes:
         nodes.apply("pve1").expect(0)
         yield nodes
+
+
+def test_a_member_that_was_not_made_by_a_script_has_nothing_to_keep(member: Nodes) -> None:
+    box = member["pve1"]
+    box.run("mv /var/lib/pvegen/mypve /root/state").check()
+    assert member.call("pve1", "apply", "--only", "create").expect(0).changes == 0
+    member.call("pve1", "verify", "--only", "create").expect(0)
+    box.run("rm -rf /var/lib/pvegen/mypve; mv /root/state /var/lib/pvegen/mypve").check()
+
+
+def test_what_closes_the_login_again_is_the_script(member: Nodes) -> None:
+    """Read from a pipe in the folder of the shell, $0 is the shell's own name."""
+    box = member["pve1"]
+    done = box.run(["dash", "-s", "admit"], stdin=box.read("/root/pve1.sh"), cwd="/usr/bin")
+    assert done.status == 78 and "run the script as a file" in done.stderr, done
+    assert not box.exists("/var/lib/pvegen/mypve/close.sh")
 
 
 DAMAGES = {
@@ -175,6 +215,15 @@ def test_half_a_key_pair_does_not_stay(member: Nodes) -> None:
     assert [name for name in box.run("ls -A /root/.ssh").stdout.split() if "pvegen" in name] == []
     box.put("/root/.ssh/id_rsa", private, 0o600)
     box.put("/root/.ssh/id_rsa.pub", public)
+
+
+def test_a_unit_that_a_change_has_started_is_not_started_again(alone: Sandbox) -> None:
+    alone.run("systemctl stop rrdcached").check()
+    alone.forget_calls()
+    support.apply(alone).expect(0)
+    started = [words for words in support.unit_calls(alone) if "rrdcached" in str(words[2:])]
+    assert [words[1] for words in started] == ["restart", "enable"]
+    assert "rrdcached disabled inactive" in alone.read("/var/lib/pvegen/alone/units")
 
 
 def test_a_masked_rrdcached_holds_nothing_up(alone: Sandbox) -> None:
