@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import traceback
 from collections.abc import Iterator
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -217,6 +216,8 @@ class Renderer:
         """The snippet and the line at which rendering a snippet failed: a site's own, if one has part in it."""
         if isinstance(error, jinja2.TemplateSyntaxError):
             return error.name or name, error.lineno
+        import traceback
+
         frames = [(frame.filename, frame.lineno or 0) for frame in traceback.extract_tb(error.__traceback__)]
         for folder in self._folders:
             start = os.path.join(folder, "")
