@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from sandbox.requirements import require_sandbox
 
 
 class TouchedTheRealHome(Exception):
@@ -14,6 +15,13 @@ class TouchedTheRealHome(Exception):
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--renew", action="store_true", help="write the expected files anew instead of comparing")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """What needs a sandbox says in plain words why it is skipped, before any fixture makes one."""
+    if item.get_closest_marker("sandbox"):
+        require_sandbox()
 
 
 @pytest.fixture(autouse=True)

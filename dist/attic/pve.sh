@@ -342,7 +342,7 @@ main() {
     # With TMOUT "read" does not wait for a command that takes its time (ksh93 forgets
     # it only as 0); an agent's keys would get in where this node's own do not.
     TMOUT=0
-    unset CDPATH ENV BASH_ENV FPATH TMOUT GREP_OPTIONS POSIXLY_CORRECT SSH_AUTH_SOCK probing holds_wrong member_looks units_at
+    unset CDPATH ENV BASH_ENV FPATH TMOUT GREP_OPTIONS POSIXLY_CORRECT SSH_AUTH_SOCK probing holds_wrong member_looks units_at routes_at
     set +aefC
     umask 022
     # Some shells keep here-documents in files: not on the disk, which may be full.
@@ -1565,7 +1565,7 @@ look_network() {
 
 # What earlier looks saw does not count any more.
 forget_looks() {
-    looks=$((looks + 1)) addresses='' routes4='' routes6='' same_paths='|'
+    looks=$((looks + 1)) addresses='' same_paths='|'
 }
 
 # has_address INTERFACE ADDRESS/PREFIX
@@ -1615,9 +1615,13 @@ has_broadcast() {
 # that is the mark of an address on two interfaces.
 has_route() {
     case $1 in
-        *:*) routes_now=${routes6:=$(ip -6 route show default)} ;;
-        *) routes_now=${routes4:=$(ip -4 route show default)} ;;
+        *:*) route_family=-6 ;;
+        *) route_family=-4 ;;
     esac
+    if [ "${routes_at:-}" != "$looks$route_family" ]; then
+        routes_at=$looks$route_family
+        routes_now=$(ip "$route_family" route show default)
+    fi
     found=$routes_now
     case "$routes_now " in
         *"default via $1 dev $2 "*) ;;

@@ -11,7 +11,7 @@ main() {
     # With TMOUT "read" does not wait for a command that takes its time (ksh93 forgets
     # it only as 0); an agent's keys would get in where this node's own do not.
     TMOUT=0
-    unset CDPATH ENV BASH_ENV FPATH TMOUT GREP_OPTIONS POSIXLY_CORRECT SSH_AUTH_SOCK probing holds_wrong member_looks units_at
+    unset CDPATH ENV BASH_ENV FPATH TMOUT GREP_OPTIONS POSIXLY_CORRECT SSH_AUTH_SOCK probing holds_wrong member_looks units_at routes_at
     set +aefC
     umask 022
     # Some shells keep here-documents in files: not on the disk, which may be full.

@@ -7,7 +7,7 @@ look_network() {
 
 # What earlier looks saw does not count any more.
 forget_looks() {
-    looks=$((looks + 1)) addresses='' routes4='' routes6='' same_paths='|'
+    looks=$((looks + 1)) addresses='' same_paths='|'
 }
 
 # has_address INTERFACE ADDRESS/PREFIX
@@ -62,9 +62,13 @@ has_some_address() {
 # that is the mark of an address on two interfaces.
 has_route() {
     case $1 in
-        *:*) routes_now=${routes6:=$(ip -6 route show default)} ;;
-        *) routes_now=${routes4:=$(ip -4 route show default)} ;;
+        *:*) route_family=-6 ;;
+        *) route_family=-4 ;;
     esac
+    if [ "${routes_at:-}" != "$looks$route_family" ]; then
+        routes_at=$looks$route_family
+        routes_now=$(ip "$route_family" route show default)
+    fi
     found=$routes_now
     case "$routes_now " in
         *"default via $1 dev $2 "*) ;;

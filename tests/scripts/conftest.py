@@ -11,15 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sandbox import Sandbox, require_sandbox
+from sandbox import Sandbox
 
 from . import support
-
-
-@pytest.fixture(autouse=True)
-def _only_where_there_are_sandboxes(request: pytest.FixtureRequest) -> None:
-    if request.node.get_closest_marker("sandbox"):
-        require_sandbox()
 
 
 @functools.cache
