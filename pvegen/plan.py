@@ -66,6 +66,7 @@ def _script(view: View, target: Target, node: NodeView) -> Script:
         "node": node.name,
         "cluster": description.cluster.name,
         "target": target.name,
+        "manager": target.network["manager"],
         "title": target.title,
         "is_cluster": view.is_cluster,
         "creates": node.creates,
@@ -151,6 +152,9 @@ def _bridge(view: View, target: Target, node: NodeView) -> Step:
         "gateways": [
             {"address": g, "on": main.name if g.is_link_local else ""} for g in (main.gateway, main.gateway6) if g
         ],
+        "interface_names": " ".join(i.name for i in reversed(node.interfaces)),
+        "made_names": " ".join(i.name for i in reversed(node.interfaces) if i.kind != "nic"),
+        "peers": " ".join(str(n.host_address) for n in view.nodes if n is not node and n.host_address is not None),
         "nameservers": list(view.description.network.nameservers),
     }
     if manager == "etcnet":

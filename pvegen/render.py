@@ -73,7 +73,7 @@ class Renderer:
         self._folders = ([self._site] if self._site else []) + [snippets_folder()]
         self._kept = Kept()
         self._messages = Messages(self._folders, language, self._kept)
-        self._runtimes: dict[str, Runtime] = {}
+        self._runtimes: dict[tuple[str, str], Runtime] = {}
         self._environment = self._make_environment(_finalize)
         self._files = self._make_environment(_finalize_line)
 
@@ -120,18 +120,20 @@ class Renderer:
         if not mark:
             raise self._error("script.sh", 0, "has no line @runtime@")
         head += "\n"
-        runtime = self._runtime(calls).cut(quote.plain(head + tail))
+        runtime = self._runtime(calls, values["manager"]).cut(quote.plain(head + tail))
         head = _without_unused(head, runtime.variables | variables(tail))
         text = quote.plain(head) + runtime.text + quote.plain(tail)
         return Rendered(script.node, text, head + tail, runtime.text, _origins(head, steps, runtime.pieces))
 
-    def _runtime(self, calls: list[str]) -> Runtime:
-        """The runtime for scripts that know these calls; it holds no data."""
+    def _runtime(self, calls: list[str], manager: str) -> Runtime:
+        """The runtime for scripts that know these calls, where the network is this
+        manager's; it holds no data."""
         extra = quote.Sh("".join(f" | {call}" for call in calls))
-        if extra not in self._runtimes:
+        if (extra, manager) not in self._runtimes:
             main = parsed(_MAIN, quote.plain(self._render(_MAIN, {"extra_calls": extra})))
-            self._runtimes[extra] = Runtime([main if name == _MAIN else self._same[name] for name in self._names])
-        return self._runtimes[extra]
+            names = [name for name in self._names if name.count("/") == 1 or name.split("/")[1] == manager]
+            self._runtimes[extra, manager] = Runtime([main if name == _MAIN else self._same[name] for name in names])
+        return self._runtimes[extra, manager]
 
     @cached_property
     def _same(self) -> dict[str, File]:
@@ -157,9 +159,16 @@ class Renderer:
 
     @cached_property
     def _names(self) -> list[str]:
-        """The files of the runtime, in order."""
-        found = {name for folder in self._folders for name in _listed(os.path.join(folder, "runtime"))}
-        return [f"runtime/{name}" for name in sorted(found) if name.endswith(".sh")]
+        """The files of the runtime, in order; those in a folder are for the network
+        manager of its name."""
+        found = {
+            f"{folder}/{name}"
+            for place in self._folders
+            for folder in ("runtime", "runtime/etcnet", "runtime/ifupdown2")
+            for name in _listed(os.path.join(place, folder))
+            if name.endswith(".sh")
+        }
+        return sorted(found, key=os.path.basename)
 
     def _step(self, step: Step, common: dict[str, Any]) -> dict[str, Any]:
         """One step's function, its title and what the reader is told about it."""
@@ -183,15 +192,17 @@ class Renderer:
 
     def _usage(self, script: Script, calls: list[str]) -> str:
         """The usage: calls and options that this script knows."""
-        shown = ["check", "apply", "verify", *calls, "steps", "help"]
+        shown = ["check", "apply", "verify", "confirm", *calls, "steps", "help"]
         name = f"{script.node}.sh"
         lines = []
         for call in shown:
             text = self._messages.words(f"usage.{call}", minutes=script.values["open_minutes"])
             lines.append(f"  sh {name} {call:<7} {text}")
-        for option in ("only", "from", "quiet", "overwrite"):
+        for option in ("only", "from", "quiet", "overwrite", "within", "confirm", "activate"):
             lines.append("  " + self._messages.words(f"usage.option_{option}"))
-        return "\n".join([self._messages.words("usage.head"), *lines]) + "\n"
+        return "
+".join([self._messages.words("usage.head"), *lines]) + "
+"
 
     def _render(self, name: str, values: dict[str, Any]) -> str:
         """A snippet with its values; data is marked, but in configuration files, which are data as a whole."""

@@ -32,7 +32,9 @@ END
     line_break='
 '
     state_dir=/var/lib/pvegen/$cluster
-    call='' help='' only='' from='' quiet='' overwrite='' log='' undo='' keeps_lock=''
+    switch_dir=$state_dir/network
+    call='' help='' only='' from='' quiet='' overwrite='' log='' undo='' keeps_lock='' stage=''
+    activate='' confirm='' confirm_within=''
     case $0 in
         /*) script=$0 ;;
         *) script=$PWD/$0 ;;
@@ -46,6 +48,8 @@ END
         help) usage ;;
         steps) list_steps ;;
         check | apply | verify) run_call ;;
+        confirm) confirm_switch ;;
+        network-*) switch_part ;;
 {% if extra_calls %}
         *) other_call ;;
 {% else %}
@@ -57,7 +61,7 @@ END
 read_call() {
     while [ "$#" -gt 0 ]; do
         case $1 in
-            check | apply | verify | steps | help{{ extra_calls }})
+            check | apply | verify | confirm | steps | help{{ extra_calls }} | network-try | network-back | network-boot | network-prove)
                 [ -z "$call" ] || wrong_call {{ m("call.twice", first=v("$call"), second=v("$1")) }}
                 call=$1
                 ;;
@@ -66,6 +70,23 @@ read_call() {
                 case $2 in *' '*) false ;; *) is_word "$2" "$step_names" ;; esac || wrong_call {{ m("call.no_step", step=v("$2"), steps=v("$step_names")) }}
                 [ -z "$only$from" ] || wrong_call {{ m("call.steps_twice") }}
                 if [ "$1" = --only ]; then only=$2; else from=$2; fi
+                shift
+                ;;
+            --confirm-within)
+                case ${2:-} in
+                    '' | *[!0-9]* | 0* | ??????*) wrong_call {{ m("call.seconds", option=v("$1")) }} ;;
+                    *) confirm_within=$2 ;;
+                esac
+                shift
+                ;;
+            --confirm)
+                [ "${2:-}" = manual ] || wrong_call {{ m("call.value", option=v("$1"), value="manual") }}
+                confirm=$2
+                shift
+                ;;
+            --activate)
+                [ "${2:-}" = reboot ] || wrong_call {{ m("call.value", option=v("$1"), value="reboot") }}
+                activate=$2
                 shift
                 ;;
             --quiet) quiet=yes ;;
@@ -77,6 +98,11 @@ read_call() {
     done
     call=${call:-check}
     [ -z "$help" ] || call=help
+    case $call in
+        apply | help) ;;
+        *) [ -z "$confirm_within$confirm$activate" ] || wrong_call {{ m("call.apply_options") }} ;;
+    esac
+    confirm_within=${confirm_within:-180} confirm=${confirm:-proof} activate=${activate:-now}
     case $call in
         check | apply | verify | help) ;;
         *) [ -z "$only$from$quiet$overwrite" ] || wrong_call {{ m("call.no_options", call=v("$call")) }} ;;
@@ -112,6 +138,7 @@ run_call() {
         right_host || refuse "$other_host"
         take_lock
         catch_signals
+        settle_last_switch
         # Whoever reads the output may go away; the work goes on, and into the log.
         trap '' PIPE
     fi
@@ -128,6 +155,15 @@ run_call() {
     step_close
     out "1..$top"
     finish
+}
+
+# begin_call NAME: what a run of the steps sets up, for a call that is none.
+begin_call() {
+    step=$1 step_title='' call=apply phase=want quiet=yes points=0 points_bad=0 bad=0 changes=0 top=0
+    looks=0 temporary='' touched='' on_change='' check_with=''
+    forget_looks
+    is_root || { printf '%s\n' {{ m("need.root") }} >&2; exit 78; }
+    right_host || { printf '%s\n' "$other_host" >&2; exit 78; }
 }
 
 # The last words and the exit status.

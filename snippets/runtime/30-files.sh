@@ -141,6 +141,8 @@ want_directory() {
         fi
     elif [ -d "$1" ]; then
         same "$1/"
+    elif [ "$stage" = look ]; then
+        staged=yes
     elif differs "$1/" {{ m("file.create") }}; then
         mark_pending
         keep_first "$1"
@@ -157,6 +159,10 @@ want_absent() {
         return 0
     elif [ ! -e "$1" ] && [ ! -L "$1" ]; then
         same {{ m("file.absent", path=v("$1")) }}
+        return 0
+    elif [ -n "$stage" ]; then
+        content=''
+        stage_file "$1"
         return 0
     fi
     absent_shown=$(difference "$1" /dev/null)
@@ -218,6 +224,9 @@ put() {
     content=${content%x}
     if [ -e "$1" ] && printf '%s' "$content" | cmp -s - "$1" && has_mode "$1" "$2"; then
         same "$1"
+        return 0
+    elif [ -n "$stage" ]; then
+        stage_file "$1"
         return 0
     fi
     put_how={{ m("file.change") }}

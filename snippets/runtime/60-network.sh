@@ -109,9 +109,8 @@ has_delay() {
     [ "$delay_now" -eq "$2" ]
 }
 
-# holds WHAT COMMAND...: a line of what must be true of the running network.
-# Bringing it up asks first which of them are not ($holds_wrong), then waits for
-# all of them.
+# holds WHAT COMMAND...: a line of what must be true of the running network. Switching
+# it asks first which of them are not ($holds_wrong); at the end all of them must be.
 holds() {
     holds_what=$1
     shift
@@ -119,51 +118,8 @@ holds() {
         expect "$holds_what" "$limit_network" {{ m("net.hint") }} "$@"
     elif ! "$@"; then
         holds_wrong="$holds_wrong$holds_what$line_break"
+        [ "$probing" != proof ] || printf '%s' "$holds_wrong" >"$switch_dir/seen"
     fi
-}
-
-# bring_up STATE BRIDGES COMMAND...: where the files changed or STATE (a function
-# of holds lines) is not so, the command applies the files; then STATE must hold.
-# A bridge with guests on it is not taken down.
-bring_up() {
-    up_state=$1 up_bridges=$2
-    shift 2
-    holds_wrong=''
-    probing=yes
-    "$up_state"
-    probing=''
-    if [ "$phase" = need ]; then
-        if [ -n "$holds_wrong" ] && has_guests "$up_bridges"; then
-            need_failed {{ m("net.guests", guests=v("$guests"), bridges=v("$up_bridges")) }} {{ m("net.guests_do") }}
-        fi
-        return 0
-    fi
-    if [ "$call" = verify ]; then
-        ! is_pending network || point 'not ok' {{ m("net.pending") }}
-    elif [ -z "$holds_wrong" ] && is_pending network && has_guests "$up_bridges"; then
-        # Only how the files are written has changed: not worth the guests' network.
-        same {{ m("net.so_already") }}
-    elif [ -n "$holds_wrong" ] || is_pending network; then
-        if differs {{ m("net.running") }} {{ m("unit.to_run", command=v("$*")) }}; then
-            for up_bridge in $up_bridges; do
-                # While STP is on, the kernel takes no forward delay of 0.
-                ! has_stp "$up_bridge" || run network ip link set dev "$up_bridge" type bridge stp_state 0
-            done
-            note {{ m("net.switching") }}
-            # The login over this very network may die: that must not stop us.
-            trap '' HUP
-            on_change network
-            mark_pending
-            # Its exit status tells little: what holds afterwards counts.
-            run network "$@"
-            forget_looks
-            changed {{ m("net.running") }} {{ m("unit.was_run", command=v("$*")) }}
-        elif [ -n "$holds_wrong" ]; then
-            detail missing "$holds_wrong"
-        fi
-    fi
-    "$up_state"
-    [ "$call" != apply ] || rm -f "$state_dir/pending/network"
 }
 
 # has_guests BRIDGES: guests are plugged in ($guests); they lose their network when

@@ -43,15 +43,6 @@ close_admission() {
     printf '%s\n' {{ m("admit.closed") }}
 }
 
-# begin_call NAME: what a run of the steps sets up, for a call that is none.
-begin_call() {
-    step=$1 step_title='' call=apply phase=want quiet=yes points=0 points_bad=0 bad=0 changes=0 top=0
-    looks=0 temporary='' touched='' on_change='' check_with=''
-    forget_looks
-    is_root || { printf '%s\n' {{ m("need.root") }} >&2; exit 78; }
-    right_host || { printf '%s\n' "$other_host" >&2; exit 78; }
-}
-
 # is_open: sshd lets root in by password, whatever else its file says.
 is_open() {
     found=$(run_sshd -T -C user=root,host=localhost,addr=127.0.0.1 2>/dev/null |

@@ -1,19 +1,33 @@
+# What the switch of the network has to know.
+network_bridges={{ bridges | string }}
+network_made={{ made_names | string }}
+network_interfaces={{ interface_names | string }}
+network_peers={{ peers | string }}
+network_keeps={{ "yes" if keep else "" }}
+network_unit={{ restart }}
+stage_none='# pvegen: no such file in this profile'
+
 network_state() {
 {% for fact in facts %}
     holds {{ m(fact.message, **fact["values"]) }} {{ fact.command }}
 {% endfor %}
 }
 
-step_bridge() {
-    need {{ m("net.etcnet") }} {{ m("net.etcnet_do") }} test -d /etc/net/ifaces
-    need_not_disabled
-{% for nic in nics %}
-    need_interface {{ nic }} {{ uppers | string }}
-{% endfor %}
-{% if brctl %}
-    need_commands brctl
+# What proves it, beside the answers of those who answered before.
+network_proof() {
+    network_state
+{% if port %}
+    holds {{ m("net.carrier", name=bridge) }} has_carrier {{ bridge }}
 {% endif %}
-    on_change network
+    # Without that nobody could answer.
+    [ -z "$holds_wrong" ] || return 0
+{% for gateway in gateways %}
+    holds {{ m("net.gateway", gateway=gateway.address) }} answers {{ gateway.address }}{% if gateway.on %} {{ gateway.on }}{% endif %}
+
+{% endfor %}
+}
+
+network_files() {
 {% for directory in directories %}
 
     want_directory {{ directory.path }}
@@ -41,10 +55,23 @@ step_bridge() {
     want_not_ours {{ directory.path ~ "/" ~ name }}
 {% endfor %}
 {% endfor %}
+}
+
+step_bridge() {
+    need {{ m("net.etcnet") }} {{ m("net.etcnet_do") }} test -d /etc/net/ifaces
+    need_not_disabled
+    need {{ m("net.no_profile") }} {{ m("net.no_profile_do") }} uses_no_profile
+{% for nic in nics %}
+    need_interface {{ nic }} {{ uppers | string }}
+{% endfor %}
+{% if brctl %}
+    need_commands brctl
+{% endif %}
 {% for name in made %}
     need_free {{ name }} {{ uppers | string }}
 {% endfor %}
-    bring_up network_state {{ bridges | string }} systemctl restart {{ restart }}
+    on_change network
+    switch_network
 {% for gateway in gateways %}
     expect {{ m("net.gateway", gateway=gateway.address) }} "$limit_network" \
         {{ m("net.gateway_do") }} \

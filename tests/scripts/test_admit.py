@@ -224,6 +224,7 @@ def test_it_opens_and_closes_by_time_in_every_shell(box: Sandbox, shell: str) ->
     text = box.read("/root/pve1.sh")
     assert text.count('sleep "$((open_minutes * 60))"') == 1
     box.put("/root/quick.sh", text.replace('sleep "$((open_minutes * 60))"', "sleep 2"))
+    box.put("/usr/bin/systemd-run", "#!/bin/sh\nexit 1\n", 0o755)  # the systemd of some release has none
     box.run([*words, "admit"], timeout=20).check()
     assert login(box) == OPEN
     assert box.run("flock -n /run/pvegen/lock true").status == 0
@@ -231,6 +232,17 @@ def test_it_opens_and_closes_by_time_in_every_shell(box: Sandbox, shell: str) ->
     assert login(box) == CLOSED
     box.run([*words, "admit"], timeout=20).check()
     box.run([*words, "close"], timeout=20).check()
+    assert login(box) == CLOSED
+
+
+def test_it_closes_by_a_timer_of_systemd(box: Sandbox) -> None:
+    text = box.read("/root/pve1.sh")
+    assert text.count('--on-active="${open_minutes}m"') == 1
+    box.put("/root/quick.sh", text.replace('--on-active="${open_minutes}m"', "--on-active=2"))
+    box.run_file("/root/quick.sh", "admit").check()
+    assert login(box) == OPEN
+    assert box.run("systemctl is-active pvegen-close-later.timer").stdout == "active\n"
+    wait(box, f"[ ! -e {UNIT} ]")
     assert login(box) == CLOSED
 
 

@@ -1,0 +1,64 @@
+# How ifupdown2 is switched: it has one file, replaced by a rename; the next boot puts the
+# old one back where the new one was not proved.
+
+network_manner() {
+    switch_manner=reload
+}
+
+network_needs_guard() {
+    [ -n "$staged" ]
+}
+
+network_old() {
+    [ ! -e /etc/network/interfaces ] || cp -a /etc/network/interfaces "$switch_dir/old/interfaces"
+}
+
+network_stage() {
+    return 0
+}
+
+network_unstage() {
+    return 0
+}
+
+network_files_for_reboot() {
+    switch_files
+}
+
+network_do() {
+    switch_files
+    run network ifreload -a
+}
+
+network_commit() {
+    return 0
+}
+
+network_is_kept() {
+    return 0
+}
+
+network_files_after() {
+    return 0
+}
+
+network_adopt() {
+    return 0
+}
+
+network_undo() {
+    if [ ! -e "$switch_dir/old/interfaces" ]; then
+        rm -f /etc/network/interfaces
+    elif ! cmp -s "$switch_dir/old/interfaces" /etc/network/interfaces; then
+        cp -a "$switch_dir/old/interfaces" /etc/network/.interfaces.pvegen &&
+            flush /etc/network/.interfaces.pvegen &&
+            mv -f /etc/network/.interfaces.pvegen /etc/network/interfaces
+    fi
+    sync
+    [ ! -e /run/pvegen/network ] || bounded ifreload -a
+}
+
+# stage_file PATH: all that is asked here is whether the file would change.
+stage_file() {
+    staged=yes
+}
