@@ -200,9 +200,7 @@ class Renderer:
             lines.append(f"  sh {name} {call:<7} {text}")
         for option in ("only", "from", "quiet", "overwrite", "within", "confirm", "activate"):
             lines.append("  " + self._messages.words(f"usage.option_{option}"))
-        return "
-".join([self._messages.words("usage.head"), *lines]) + "
-"
+        return "\n".join([self._messages.words("usage.head"), *lines]) + "\n"
 
     def _render(self, name: str, values: dict[str, Any]) -> str:
         """A snippet with its values; data is marked, but in configuration files, which are data as a whole."""

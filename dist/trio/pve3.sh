@@ -6,6 +6,7 @@
 #   sh pve3.sh check   show what would change, write nothing; the default
 #   sh pve3.sh apply   make the changes; safe to repeat and to interrupt
 #   sh pve3.sh verify  see whether the node is as described and healthy
+#   sh pve3.sh confirm keep the network that apply --confirm manual is trying
 #   sh pve3.sh keys    print this node's public keys for the description
 #   sh pve3.sh steps   list the steps
 #   sh pve3.sh help    show this
@@ -14,6 +15,10 @@
 #   --quiet       say only what is not as described
 #   --overwrite   replace our files that were changed by hand, and let go of
 #                 addresses and routes that are not described
+#   --confirm-within SECONDS   how long a new network may take to be proved
+#                              (180)
+#   --confirm manual           the new network is kept by your call of confirm
+#   --activate reboot          the new network comes with the next boot
 #
 # This node joins through pve2: its script is applied after that node's, one
 # node at a time.
@@ -108,6 +113,13 @@ END
 # The bridge that guests are plugged into. The node's own address is on the
 # bridge, and the NIC is its port without address. ifupdown2 has one file; our
 # stanzas take the place of those for the same interfaces, all others stay.
+# What the switch of the network has to know.
+network_bridges='vmbr0'
+network_made='vmbr0 bond0'
+network_interfaces='vmbr0 bond0 eno2 eno1 eno3'
+network_peers='10.20.0.11 10.20.0.12'
+network_keeps=''
+
 network_state() {
     holds 'eno3 is up' is_up eno3
     holds 'eno3 has MTU 9000' has_mtu eno3 9000
@@ -125,14 +137,16 @@ network_state() {
     holds 'the default route is via 10.20.0.1 on vmbr0' has_route 10.20.0.1 vmbr0
 }
 
-step_bridge() {
-    need_interface eno3 'bond0 vmbr0'
-    need_interface eno1 'bond0 vmbr0'
-    need_interface eno2 'bond0 vmbr0'
-    need_no_stanza_elsewhere eno3 eno1 eno2 bond0 vmbr0
-    need 'no change of the web interface waits in /etc/network/interfaces.new' 'It would replace our file at the next boot. Apply or discard it in the web interface (the node, Network).' test ! -e /etc/network/interfaces.new
-    need_free bond0 'bond0 vmbr0'
-    on_change network
+# What proves it, beside the answers of those who answered before.
+network_proof() {
+    network_state
+    holds 'vmbr0 has a carrier' has_carrier vmbr0
+    # Without that nobody could answer.
+    [ -z "$holds_wrong" ] || return 0
+    holds 'gateway 10.20.0.1 answers' answers 10.20.0.1
+}
+
+network_files() {
     want_interfaces /etc/network/interfaces 'eno3 eno1 eno2 bond0 vmbr0' 'vmbr0 bond0' <<'END'
 auto eno3
 iface eno3 inet static
@@ -162,8 +176,17 @@ iface vmbr0 inet static
 	dns-nameservers 10.20.0.1 2001:db8:20::1
 	dns-search example.org
 END
+}
 
-    bring_up network_state 'vmbr0' ifreload -a
+step_bridge() {
+    need_interface eno3 'bond0 vmbr0'
+    need_interface eno1 'bond0 vmbr0'
+    need_interface eno2 'bond0 vmbr0'
+    need_no_stanza_elsewhere eno3 eno1 eno2 bond0 vmbr0
+    need 'no change of the web interface waits in /etc/network/interfaces.new' 'It would replace our file at the next boot. Apply or discard it in the web interface (the node, Network).' test ! -e /etc/network/interfaces.new
+    need_free bond0 'bond0 vmbr0'
+    on_change network
+    switch_network
     expect 'gateway 10.20.0.1 answers' "$limit_network" \
         'Is the cable in the right port, the VLAN right, the gateway up? See: ip neigh; bridge link' \
         answers 10.20.0.1
@@ -308,6 +331,7 @@ Run as root on the node itself:
   sh pve3.sh check   show what would change, write nothing; the default
   sh pve3.sh apply   make the changes; safe to repeat and to interrupt
   sh pve3.sh verify  see whether the node is as described and healthy
+  sh pve3.sh confirm keep the network that apply --confirm manual is trying
   sh pve3.sh keys    print this node's public keys for the description
   sh pve3.sh steps   list the steps
   sh pve3.sh help    show this
@@ -315,6 +339,9 @@ Run as root on the node itself:
   --from STEP   this step and those after it
   --quiet       say only what is not as described
   --overwrite   replace our files that were changed by hand, and let go of addresses and routes that are not described
+  --confirm-within SECONDS   how long a new network may take to be proved (180)
+  --confirm manual           the new network is kept by your call of confirm
+  --activate reboot          the new network comes with the next boot
 END
 }
 
@@ -365,7 +392,9 @@ END
     line_break='
 '
     state_dir=/var/lib/pvegen/$cluster
-    call='' help='' only='' from='' quiet='' overwrite='' log='' undo='' keeps_lock=''
+    switch_dir=$state_dir/network
+    call='' help='' only='' from='' quiet='' overwrite='' log='' undo='' keeps_lock='' stage=''
+    activate='' confirm='' confirm_within=''
     case $0 in
         /*) script=$0 ;;
         *) script=$PWD/$0 ;;
@@ -379,6 +408,8 @@ END
         help) usage ;;
         steps) list_steps ;;
         check | apply | verify) run_call ;;
+        confirm) confirm_switch ;;
+        network-*) switch_part ;;
         *) other_call ;;
     esac
 }
@@ -386,7 +417,7 @@ END
 read_call() {
     while [ "$#" -gt 0 ]; do
         case $1 in
-            check | apply | verify | steps | help | keys)
+            check | apply | verify | confirm | steps | help | keys | network-try | network-back | network-boot | network-prove)
                 [ -z "$call" ] || wrong_call "two calls at once: $call and $1"
                 call=$1
                 ;;
@@ -395,6 +426,23 @@ read_call() {
                 case $2 in *' '*) false ;; *) is_word "$2" "$step_names" ;; esac || wrong_call "there is no step $2; the steps are: $step_names"
                 [ -z "$only$from" ] || wrong_call '--only and --from take one step, and only one of the two is given'
                 if [ "$1" = --only ]; then only=$2; else from=$2; fi
+                shift
+                ;;
+            --confirm-within)
+                case ${2:-} in
+                    '' | *[!0-9]* | 0* | ??????*) wrong_call "$1 takes a number of seconds" ;;
+                    *) confirm_within=$2 ;;
+                esac
+                shift
+                ;;
+            --confirm)
+                [ "${2:-}" = manual ] || wrong_call "$1 takes only: manual"
+                confirm=$2
+                shift
+                ;;
+            --activate)
+                [ "${2:-}" = reboot ] || wrong_call "$1 takes only: reboot"
+                activate=$2
                 shift
                 ;;
             --quiet) quiet=yes ;;
@@ -406,6 +454,11 @@ read_call() {
     done
     call=${call:-check}
     [ -z "$help" ] || call=help
+    case $call in
+        apply | help) ;;
+        *) [ -z "$confirm_within$confirm$activate" ] || wrong_call '--confirm-within, --confirm and --activate are for apply' ;;
+    esac
+    confirm_within=${confirm_within:-180} confirm=${confirm:-proof} activate=${activate:-now}
     case $call in
         check | apply | verify | help) ;;
         *) [ -z "$only$from$quiet$overwrite" ] || wrong_call "$call takes no options" ;;
@@ -441,6 +494,7 @@ run_call() {
         right_host || refuse "$other_host"
         take_lock
         catch_signals
+        settle_last_switch
         # Whoever reads the output may go away; the work goes on, and into the log.
         trap '' PIPE
     fi
@@ -457,6 +511,15 @@ run_call() {
     step_close
     out "1..$top"
     finish
+}
+
+# begin_call NAME: what a run of the steps sets up, for a call that is none.
+begin_call() {
+    step=$1 step_title='' call=apply phase=want quiet=yes points=0 points_bad=0 bad=0 changes=0 top=0
+    looks=0 temporary='' touched='' on_change='' check_with=''
+    forget_looks
+    is_root || { printf '%s\n' 'run as root' >&2; exit 78; }
+    right_host || { printf '%s\n' "$other_host" >&2; exit 78; }
 }
 
 # The last words and the exit status.
@@ -642,6 +705,8 @@ subtest_end() {
 
 # point 'ok'|'not ok' WHAT [DIRECTIVE]: one thing that was looked at.
 point() {
+    # What is only staged is said when it is put in place.
+    [ -z "$stage" ] || return 0
     points=$((points + 1))
     case $2 in
         # In TAP it would begin a directive.
@@ -921,6 +986,9 @@ put() {
     content=${content%x}
     if [ -e "$1" ] && printf '%s' "$content" | cmp -s - "$1" && has_mode "$1" "$2"; then
         same "$1"
+        return 0
+    elif [ -n "$stage" ]; then
+        stage_file "$1" "${3:-}"
         return 0
     fi
     put_how='change'
@@ -1585,61 +1653,18 @@ has_delay() {
     [ "$delay_now" -eq "$2" ]
 }
 
-# holds WHAT COMMAND...: a line of what must be true of the running network.
-# Bringing it up asks first which of them are not ($holds_wrong), then waits for
-# all of them.
+# holds WHAT COMMAND...: a line of what must be true of the running network. Switching
+# it asks first which of them are not ($holds_wrong); at the end all of them must be.
 holds() {
     holds_what=$1
     shift
     if [ -z "${probing:-}" ]; then
-        expect "$holds_what" "$limit_network" 'See what there is: ip addr; ip route; bridge link. Work on the console: the login over this network may be gone. What stood in the files first is under /var/lib/pvegen.' "$@"
-    elif ! "$@"; then
-        holds_wrong="$holds_wrong$holds_what$line_break"
-    fi
-}
-
-# bring_up STATE BRIDGES COMMAND...: where the files changed or STATE (a function
-# of holds lines) is not so, the command applies the files; then STATE must hold.
-# A bridge with guests on it is not taken down.
-bring_up() {
-    up_state=$1 up_bridges=$2
-    shift 2
-    holds_wrong=''
-    probing=yes
-    "$up_state"
-    probing=''
-    if [ "$phase" = need ]; then
-        if [ -n "$holds_wrong" ] && has_guests "$up_bridges"; then
-            need_failed "guests are plugged into $up_bridges: $guests" 'The bridge would go down and nobody plugs them in again. Move or shut down the guests of this node first.'
-        fi
+        expect "$holds_what" "$limit_network" 'See what there is: ip addr; ip route; bridge link. What stood in the files first is under /var/lib/pvegen.' "$@"
         return 0
     fi
-    if [ "$call" = verify ]; then
-        ! is_pending network || point 'not ok' 'the network'\''s files changed, and the network was not brought up since: apply does it'
-    elif [ -z "$holds_wrong" ] && is_pending network && has_guests "$up_bridges"; then
-        # Only how the files are written has changed: not worth the guests' network.
-        same 'the running network is as described; with guests on the bridge the files wait for the next start'
-    elif [ -n "$holds_wrong" ] || is_pending network; then
-        if differs 'running network' "run $*"; then
-            for up_bridge in $up_bridges; do
-                # While STP is on, the kernel takes no forward delay of 0.
-                ! has_stp "$up_bridge" || run network ip link set dev "$up_bridge" type bridge stp_state 0
-            done
-            note 'The network is brought up anew: a login over it may stop for some seconds.'
-            # The login over this very network may die: that must not stop us.
-            trap '' HUP
-            on_change network
-            mark_pending
-            # Its exit status tells little: what holds afterwards counts.
-            run network "$@"
-            forget_looks
-            changed 'running network' "ran $*"
-        elif [ -n "$holds_wrong" ]; then
-            detail missing "$holds_wrong"
-        fi
-    fi
-    "$up_state"
-    [ "$call" != apply ] || rm -f "$state_dir/pending/network"
+    # Said before it is asked: whoever waits for an answer may be cut short.
+    [ "$probing" != proof ] || printf '%s' "$holds_wrong$holds_what$line_break" >"$switch_dir/seen"
+    "$@" || holds_wrong="$holds_wrong$holds_what$line_break"
 }
 
 # has_guests BRIDGES: guests are plugged in ($guests); they lose their network when
@@ -1685,6 +1710,645 @@ uses_nameserver() {
         [ "$resolv_word $resolv_server" != "nameserver $1" ] || return 0
     done </etc/resolv.conf
     return 1
+}
+
+# The network is switched as a transaction. Before anything changes, a timer that outlives
+# this run and its login is armed: it puts the old network back, unless the new one was
+# proved by then. Where the switch stands is the name of one file in $switch_dir, and a
+# rename decides, so that of two that would decide one wins:
+#   trying -> keeping -> kept, or trying -> reverting -> reverted.
+# /run/pvegen/network is there while what runs may be the new network: a reboot takes it away.
+
+# What follows runs detached --------------------------------------------------------
+
+# switch_network: network_files are in place and network_state holds.
+switch_network() {
+    look_at_network
+    if [ "$phase" = need ]; then
+        network_files
+        if [ -n "$holds_wrong" ] && [ "$activate" = now ] && has_guests "$network_bridges"; then
+            need_failed "guests are plugged into $network_bridges: $guests" 'The bridge would go down and nobody plugs them in again. Move or shut down the guests of this node first, or let the change wait for the next boot: apply --activate reboot.'
+        fi
+        if [ -n "$step_differs$holds_wrong" ] && [ ! -f "$script" ]; then
+            need_failed 'this script is read from a file' 'The network is switched by a copy of the script that outlives your login. Put the script into a file and call that: sh FILE apply'
+        fi
+        return 0
+    fi
+    [ ! -d "$switch_dir" ] || tell 'An earlier run'\''s switch of the network is not decided yet: apply waits for its end and goes on.'
+    if [ "$call" = apply ]; then
+        staged='' stage=look
+        network_files
+        stage=''
+        if [ -z "$staged$holds_wrong" ] && ! is_pending network; then
+            network_files
+        elif [ -z "$holds_wrong" ] && [ "$activate" = now ] && has_guests "$network_bridges"; then
+            # Only how the files are written has changed: not worth the guests' network.
+            network_files
+            same 'the running network is as described; with guests on the bridge the files wait for the next start'
+        else
+            switch_over
+        fi
+    else
+        network_files
+        switch_shown
+    fi
+    network_state
+    [ "$call" != apply ] || rm -f "$state_dir/pending/network"
+}
+
+# What check and verify say of the running network.
+switch_shown() {
+    if [ "$call" = verify ]; then
+        ! is_pending network || point 'not ok' 'the network'\''s files changed, and the network was not brought up since: apply does it'
+    elif [ -n "$holds_wrong" ] || is_pending network; then
+        if [ -z "$holds_wrong" ] && has_guests "$network_bridges"; then
+            same 'the running network is as described; with guests on the bridge the files wait for the next start'
+        else
+            differs 'running network' 'switch it, with a timer that puts the old one back unless the new one is proved'
+            [ -z "$holds_wrong" ] || detail missing "$holds_wrong"
+        fi
+    fi
+}
+
+# look_at_network: what is not as described in the running network, into $holds_wrong.
+look_at_network() {
+    holds_wrong=''
+    probing=yes
+    network_state
+    probing=''
+}
+
+# switch_over: the whole transaction; what comes after it stands on the new network.
+switch_over() {
+    switch_goal=apply
+    network_manner
+    switch_record || cannot_write "$switch_dir"
+    undo=switch_forget
+    mark_pending
+    network_stage
+    switch_run
+    changed 'running network' 'the new one is proved and kept'
+    network_files_after
+    switch_end
+    forget_looks
+}
+
+# switch_run: the old network comes back from here on unless the new one is proved; ends the
+# run where it is not.
+switch_run() {
+    switch_write trying "$switch_manner $confirm_within $confirm $activate $switch_goal" || cannot_write "$switch_dir"
+    if [ "$activate" = reboot ] || network_needs_guard; then
+        boot_guard || stop 'no unit could be enabled that would put the old network back at the next boot' 'The network was not touched. See: systemctl status; df -h /etc /run /var/lib'
+    fi
+    if [ "$activate" = reboot ]; then switch_at_boot; fi
+    # The login over this very network may die: that must not stop us.
+    trap '' HUP
+    if ! detach pvegen-network-back "$confirm_within" network-back || ! part_runs pvegen-network-back; then
+        stop 'no timer could be armed that would put the old network back' 'The network was not touched. See: systemctl status; df -h /etc /run /var/lib'
+    fi
+    undo=switch_undo
+    same "a timer of $confirm_within s puts the old network back unless the new one is proved"
+    [ -z "$switch_mute" ] || note "$switch_mute, from where you are logged in, answers no ping: it cannot be a part of the proof."
+    note 'The network is switched now: a login over it may stop for some seconds.'
+    detach pvegen-network-try 0 network-try || stop 'the switch could not be started in the background'
+    [ "$confirm" != manual ] || tell "The new network is being brought up. Log in anew over it and keep it within $confirm_within s: sh $again confirm. Else the old one comes back."
+    switch_wait
+    undo=''
+    switch_report
+    forget_looks
+    if [ -e "$switch_dir/reverted" ]; then
+        switch_seen
+        switch_end
+        stop "the new network was not proved within $confirm_within s; the old one is back" \
+            "Seen last: $switch_seen Is the cable in the right port, the VLAN right, the gateway up? More time: --confirm-within SECONDS. To judge it yourself over a new login: apply --confirm manual"
+    fi
+}
+
+# With --activate reboot only files change; the run ends here.
+switch_at_boot() {
+    network_files_for_reboot
+    undo=''
+    changed 'running network' 'the new one comes with the next boot, under a timer that puts the old one back'
+    end_part_way 'the new network waits for the next boot: reboot, then apply again'
+}
+
+# switch_record: what was there before: who answers, the running network as commands that
+# bring it back, and this script for those that run when we are gone.
+switch_record() {
+    rm -rf "$switch_dir"
+    (umask 077 && mkdir -p "$switch_dir/old" /run/pvegen) || return 1
+    rm -f /run/pvegen/network
+    { cp "$script" "$switch_dir/script.sh" && chmod 600 "$switch_dir/script.sh"; } || return 1
+    record_running >"$switch_dir/undo" || return 1
+    [ ! -f /etc/resolv.conf ] || [ -L /etc/resolv.conf ] || cp -p /etc/resolv.conf "$switch_dir/resolv.conf" || return 1
+    network_old || return 1
+    record_answers
+    sync
+}
+
+# record_running: the links, addresses and routes of our interfaces, as commands.
+record_running() {
+    for made in $network_made; do
+        [ -d "/sys/class/net/$made" ] || printf 'ip address flush dev %s\nip link delete %s\n' "$made" "$made"
+    done
+    for made in $network_interfaces; do
+        [ -d "/sys/class/net/$made" ] || continue
+        if [ -e "/sys/class/net/$made/master" ]; then
+            made_master=$(readlink "/sys/class/net/$made/master")
+            printf 'ip link set %s master %s\n' "$made" "${made_master##*/}"
+        else
+            printf 'ip link set %s nomaster\n' "$made"
+        fi
+        ! has_stp "$made" || printf 'ip link set %s type bridge stp_state 1\n' "$made"
+        ! read -r made_mtu <"/sys/class/net/$made/mtu" || printf 'ip link set %s mtu %s\n' "$made" "$made_mtu"
+        ! is_up "$made" || printf 'ip link set %s up\n' "$made"
+    done
+    ip -o addr show | addresses_of | sed 's/^/ip address add /'
+    for family in 4 6; do
+        ip "-$family" route show | routes_of | sed "s/^/ip -$family route replace /"
+    done
+}
+
+# addresses_of: of the list of ip -o addr, the addresses of our interfaces, as ip takes them.
+addresses_of() {
+    awk -v names=" $network_interfaces " '
+        index(names, " " $2 " ") && ($3 == "inet" || ($3 == "inet6" && $4 !~ /^fe80:/)) {
+            line = $4
+            for (i = 5; i < NF && ($i == "peer" || $i == "brd"); i += 2) line = line " " $i " " $(i + 1)
+            print line " dev " $2 ($3 == "inet6" ? " nodad" : "")
+        }'
+}
+
+# routes_of: of the list of ip route, those over our interfaces that somebody set.
+routes_of() {
+    awk -v names=" $network_interfaces " '
+        / proto (kernel|ra)/ && !/^default/ || /[^A-Za-z0-9 .:\/_-]/ { next }
+        {
+            line = device = ""
+            for (i = 1; i <= NF; i++) {
+                if ($i == "dev") device = $(i + 1)
+                if ($i != "linkdown" && $i != "dead" && $i != "offload") line = line " " $i
+            }
+            if (index(names, " " device " ")) print substr(line, 2)
+        }'
+}
+
+# record_answers: which other nodes answer now, and whether the administrator's address
+# does; whoever answers before must answer after. Who administers and does not is in
+# $switch_mute.
+record_answers() {
+    true >"$switch_dir/answered"
+    admin_address
+    gateway_now=''
+    # Where the description says none, or another state than the described one is to come.
+    if [ -n "$network_keeps" ] || [ "$switch_goal" = rollback ]; then
+        gateway_now=$(ip -4 route show default | awk '{ print $3; exit }')
+    fi
+    for asked in $network_peers $gateway_now $admin; do
+        # All are asked at once: one that is down costs two seconds, not two for each.
+        {
+            ask_ping=ping
+            case $asked in *:*) ! command -v ping6 >/dev/null 2>&1 || ask_ping=ping6 ;; *) ;; esac
+            ! "$ask_ping" -c 1 -W 2 "$asked" >/dev/null 2>&1 || printf '%s\n' "$asked" >>"$switch_dir/answered"
+        } 8>&- 9>&- &
+    done
+    wait
+    switch_mute=''
+    [ -z "$admin" ] || grep -q -F -x -e "$admin" "$switch_dir/answered" || switch_mute=$admin
+}
+
+# admin_address: where this run is administered from, by the ssh login that it descends
+# from (sudo takes the variable away, but not from its parent), into $admin.
+admin_address() {
+    admin='' admin_pid=$$
+    while [ "${admin_pid:-0}" -gt 1 ] && [ -z "$admin" ]; do
+        admin=$(tr '\0' '\n' 2>/dev/null <"/proc/$admin_pid/environ" | sed -n 's/^SSH_CONNECTION=\([0-9A-Fa-f:.]*\) .*/\1/p')
+        admin_pid=$(awk '$1 == "PPid:" { print $2 }' "/proc/$admin_pid/status" 2>/dev/null)
+    done
+}
+
+# switch_write NAME TEXT: a file of the switch, whole and on the disk.
+switch_write() {
+    printf '%s\n' "$2" >"$switch_dir/.new" && flush "$switch_dir/.new" && mv -f "$switch_dir/.new" "$switch_dir/$1"
+}
+
+# switch_read: how the switch under way is done.
+switch_read() {
+    for switch_at in trying keeping reverting kept reverted; do
+        [ -r "$switch_dir/$switch_at" ] || continue
+        read -r switch_manner switch_within switch_confirm switch_activate switch_goal <"$switch_dir/$switch_at"
+        return 0
+    done
+    return 1
+}
+
+# detach NAME SECONDS CALL: this script is called so after that time, by a process that
+# our end, the terminal's and the login's do not touch.
+detach() {
+    if by_systemd; then
+        systemctl stop "$1.timer" >/dev/null 2>&1
+        systemctl reset-failed "$1.service" >/dev/null 2>&1
+        if [ "$2" = 0 ]; then
+            systemd-run --unit="$1" /bin/sh "$switch_dir/script.sh" "$3" >/dev/null 2>&1
+        else
+            systemd-run --unit="$1" --on-active="$2" --timer-property=AccuracySec=1s \
+                /bin/sh "$switch_dir/script.sh" "$3" >/dev/null 2>&1
+        fi
+        return
+    fi
+    detach_by=''
+    ! command -v setsid >/dev/null 2>&1 || detach_by=setsid
+    (
+        trap '' HUP
+        # shellcheck disable=SC2086
+        exec $detach_by env "pvegen_after=$2" /bin/sh "$switch_dir/script.sh" "$3" </dev/null >>"$switch_dir/log" 2>&1 8>&- 9>&-
+    ) &
+    printf '%s\n' "$!" >"/run/pvegen/$1"
+}
+
+by_systemd() {
+    [ -d /run/systemd/system ] && command -v systemd-run >/dev/null 2>&1
+}
+
+# part_runs NAME: what was detached under this name waits or runs.
+part_runs() {
+    if by_systemd; then
+        systemctl is-active "$1.timer" "$1.service" 2>/dev/null | grep -q -x -e active -e activating
+    else
+        part_pid=''
+        [ ! -r "/run/pvegen/$1" ] || read -r part_pid <"/run/pvegen/$1"
+        [ -n "$part_pid" ] && kill -0 "$part_pid" 2>/dev/null
+    fi
+}
+
+# stop_part NAME: it neither waits nor runs any more.
+stop_part() {
+    if by_systemd; then
+        systemctl stop "$1.timer" >/dev/null 2>&1
+        systemctl stop "$1.service" >/dev/null 2>&1
+        systemctl reset-failed "$1.service" >/dev/null 2>&1
+    elif part_runs "$1"; then
+        # Where it leads a session, what it has started goes with it.
+        kill -- "-$part_pid" 2>/dev/null || kill "$part_pid" 2>/dev/null
+    fi
+    rm -f "/run/pvegen/$1"
+}
+
+# switch_wait: until the detached parts have decided.
+switch_wait() {
+    until [ -e "$switch_dir/kept" ] || [ -e "$switch_dir/reverted" ]; do
+        sleep 0.2 2>/dev/null || sleep 1
+        # The timer decides at the end, the try before it; if one is killed the other is left.
+        if [ -e "$switch_dir/trying" ]; then
+            part_runs pvegen-network-back || switch_take_over
+        elif ! part_runs pvegen-network-back && ! part_runs pvegen-network-try; then
+            switch_take_over
+        fi
+    done
+}
+
+# switch_take_over: whoever was to bring the switch to its end is gone: it is done here.
+switch_take_over() {
+    if mv "$switch_dir/trying" "$switch_dir/reverting" 2>/dev/null; then stop_part pvegen-network-try; fi
+    if [ -e "$switch_dir/reverting" ]; then
+        put_back >>"$switch_dir/log" 2>&1
+    elif [ -e "$switch_dir/keeping" ]; then
+        # After a power cut the new network is there only if it was kept for good.
+        [ ! -e /run/pvegen/network ] || network_commit
+        if network_is_kept; then
+            mv "$switch_dir/keeping" "$switch_dir/kept"
+        else
+            mv "$switch_dir/keeping" "$switch_dir/reverting" && put_back >>"$switch_dir/log" 2>&1
+        fi
+    fi
+}
+
+# switch_report: what the detached parts did, for the reader and the log.
+switch_report() {
+    [ -r "$switch_dir/log" ] || return 0
+    while IFS= read -r report_line; do
+        report_line=${report_line#    }
+        note "${report_line#"# "}"
+    done <"$switch_dir/log"
+}
+
+# switch_seen: what was last seen not to be so, into $switch_seen.
+switch_seen() {
+    switch_seen='nothing that is wrong: it was not confirmed in time, or was cut short.'
+    [ ! -s "$switch_dir/seen" ] || switch_seen=$(tr '\n' ';' <"$switch_dir/seen")
+}
+
+# switch_undo: this run ends within the switch: the old network comes back now.
+switch_undo() {
+    undo=''
+    [ ! -e "$switch_dir/trying" ] || switch_take_over
+    [ ! -e "$switch_dir/reverted" ] || switch_end
+}
+
+# switch_forget: this run ends before the switch has touched the network.
+switch_forget() {
+    undo=''
+    network_unstage
+    switch_end
+}
+
+# switch_end: nothing of a decided switch is left.
+switch_end() {
+    stop_part pvegen-network-back
+    stop_part pvegen-network-try
+    no_boot_guard
+    rm -f "$state_dir/pending/network" /run/pvegen/network
+    rm -rf "$switch_dir"
+}
+
+# settle_last_switch: a switch of a run that is gone is decided before anything else.
+settle_last_switch() {
+    [ -d "$switch_dir" ] || return 0
+    if ! switch_read; then
+        # Killed before it had begun to switch.
+        switch_manner=profile
+        network_unstage
+        switch_end
+        return 0
+    fi
+    if [ -e "$switch_dir/trying" ] && [ "$switch_activate" = reboot ] && [ "$call" = apply ]; then
+        refuse 'the new network waits for the next boot: reboot, then apply again'
+    elif [ -e "$switch_dir/trying" ] && [ ! -e /run/pvegen/network ] && ! part_runs pvegen-network-try; then
+        switch_take_over
+    elif [ -e "$switch_dir/trying" ] && [ "$switch_confirm" = manual ] && part_runs pvegen-network-back; then
+        refuse "a new network waits to be kept: sh $again confirm; else the old one comes back by itself"
+    else
+        remark "An earlier run is switching the network; it is decided within $switch_within s."
+        switch_wait
+    fi
+    if [ -e "$switch_dir/kept" ]; then
+        network_adopt || cannot_write "$switch_dir"
+        remark 'The switch of the network that an earlier run began is done: the new network was proved.'
+    else
+        switch_seen
+        remark "The switch of the network that an earlier run began was taken back. Seen last: $switch_seen"
+    fi
+    switch_end
+    forget_looks
+}
+
+# switch_part: the detached parts of the switch, by the call.
+switch_part() {
+    switch_part=$call
+    begin_call network
+    quiet=''
+    trap '' HUP PIPE
+    [ -d "$switch_dir" ] || exit 0
+    exec >>"$switch_dir/log" 2>&1
+    [ "${pvegen_after:-0}" = 0 ] || sleep "$pvegen_after"
+    switch_read || exit 0
+    case $switch_part in
+        network-try)
+            undo=try_failed
+            network_runs_anew
+            switch_do
+            network_prove
+            ;;
+        network-prove) network_prove ;;
+        network-back)
+            if mv "$switch_dir/trying" "$switch_dir/reverting" 2>/dev/null; then
+                stop_part pvegen-network-try
+                put_back
+            fi
+            ;;
+        *) network_boot ;;
+    esac
+}
+
+# network_runs_anew: from now on what runs may be the new network.
+network_runs_anew() {
+    (umask 077 && mkdir -p /run/pvegen) && true >/run/pvegen/network
+}
+
+switch_do() {
+    for made in $network_bridges; do
+        # While STP is on, the kernel takes no forward delay of 0.
+        ! has_stp "$made" || run network ip link set dev "$made" type bridge stp_state 0
+    done
+    network_do
+}
+
+# switch_files: what the switch puts in place.
+switch_files() {
+    on_change network
+    network_files
+    on_change ''
+}
+
+# try_failed: the files could not be put in place: not worth waiting for the timer.
+try_failed() {
+    undo=''
+    ! mv "$switch_dir/trying" "$switch_dir/reverting" 2>/dev/null || put_back
+}
+
+# network_prove: until the new network is proved and kept, or somebody decides otherwise.
+network_prove() {
+    while [ -e "$switch_dir/trying" ]; do
+        if is_proved && [ "$switch_confirm" != manual ]; then
+            switch_keep
+            return
+        fi
+        sleep 1
+    done
+}
+
+# is_proved: carrier, addresses where they belong and nowhere else, the gateway answers,
+# and so does everyone who did before.
+is_proved() {
+    forget_looks
+    holds_wrong=''
+    probing=proof
+    network_proof
+    while [ -z "$holds_wrong" ] && read -r asked; do
+        holds "$asked answers, as it did before" answers "$asked"
+    done <"$switch_dir/answered"
+    probing=''
+    [ -z "$holds_wrong" ] && rm -f "$switch_dir/seen"
+}
+
+# switch_keep: the new network stays, unless the timer was faster.
+switch_keep() {
+    mv "$switch_dir/trying" "$switch_dir/keeping" 2>/dev/null || return 1
+    stop_part pvegen-network-back
+    if network_commit; then
+        mv "$switch_dir/keeping" "$switch_dir/kept"
+    else
+        mv "$switch_dir/keeping" "$switch_dir/reverting" && put_back
+    fi
+}
+
+# put_back: the old network, files first, then what runs; explicit steps at the end, for
+# what the network's own commands left out.
+put_back() {
+    switch_read
+    network_undo
+    if [ -e /run/pvegen/network ]; then
+        remove_strangers
+        /bin/sh "$switch_dir/undo" 2>/dev/null
+        [ ! -f "$switch_dir/resolv.conf" ] || [ -L /etc/resolv.conf ] ||
+            cmp -s "$switch_dir/resolv.conf" /etc/resolv.conf || cp -p "$switch_dir/resolv.conf" /etc/resolv.conf
+    fi
+    mv "$switch_dir/reverting" "$switch_dir/reverted"
+}
+
+# bounded COMMAND...: one that hangs does not hold up what puts the old network back.
+bounded() {
+    run network timeout -k 5 60 "$@"
+}
+
+# remove_strangers: addresses and routes of our interfaces that were not there before.
+remove_strangers() {
+    ip -o addr show | addresses_of | while read -r stranger; do
+        # A line is made of words on purpose.
+        # shellcheck disable=SC2086
+        grep -q -F -x -e "ip address add $stranger" "$switch_dir/undo" || ip address del ${stranger% nodad}
+    done
+    ip -4 route show default | routes_of | while read -r stranger; do
+        # shellcheck disable=SC2086
+        grep -q -F -x -e "ip -4 route replace $stranger" "$switch_dir/undo" || ip -4 route del $stranger
+    done
+}
+
+# network_boot: at boot, before the network: a switch that the last boot left undecided
+# is taken back; one that waits for this boot begins.
+network_boot() {
+    if [ -e "$switch_dir/trying" ] && [ "$switch_activate" = reboot ] &&
+        detach pvegen-network-back "$((switch_within + 60))" network-back && part_runs pvegen-network-back; then
+        # Another boot without a decision is a failure.
+        switch_write trying "$switch_manner $switch_within $switch_confirm now $switch_goal"
+        network_runs_anew
+    elif mv "$switch_dir/trying" "$switch_dir/reverting" 2>/dev/null || [ -e "$switch_dir/reverting" ]; then
+        put_back
+    fi
+}
+
+# boot_guard: installed and seen enabled: what looks at the switch at the next boot.
+boot_guard() {
+    guard_unit pvegen-network network-boot oneshot "DefaultDependencies=no
+RequiresMountsFor=$switch_dir
+After=local-fs.target
+Before=network-pre.target network.service networking.service" || return 1
+    [ "$activate" != reboot ] || guard_unit pvegen-network-proof network-prove simple \
+        'After=pvegen-network.service network.service networking.service' || return 1
+}
+
+# guard_unit NAME CALL TYPE ORDER
+guard_unit() {
+    cat >"/etc/systemd/system/$1.service" <<END || return 1
+[Unit]
+Description=The switch of the network that pvegen began
+ConditionPathExists=|$switch_dir/trying
+ConditionPathExists=|$switch_dir/reverting
+$4
+[Service]
+Type=$3
+ExecStart=/bin/sh $switch_dir/script.sh $2
+[Install]
+WantedBy=multi-user.target
+END
+    systemctl daemon-reload
+    systemctl enable "$1.service" >/dev/null 2>&1 && systemctl is-enabled "$1.service" >/dev/null 2>&1 && sync
+}
+
+no_boot_guard() {
+    for guard in pvegen-network pvegen-network-proof; do
+        [ -e "/etc/systemd/system/$guard.service" ] || continue
+        systemctl disable "$guard.service" >/dev/null 2>&1
+        rm -f "/etc/systemd/system/$guard.service"
+    done
+}
+
+# confirm: the administrator has logged in over the new network and says so.
+confirm_switch() {
+    begin_call confirm
+    if ! switch_read || [ ! -e "$switch_dir/trying" ]; then
+        printf '%s\n' 'no new network waits to be kept' >&2
+        exit 1
+    elif [ ! -e /run/pvegen/network ]; then
+        printf '%s\n' 'the new network waits for the next boot: reboot, then apply again' >&2
+        exit 1
+    fi
+    if ! is_proved; then
+        switch_seen
+        printf '%s\n' "Not as described: $switch_seen"
+    fi
+    switch_keep || { printf '%s\n' 'too late: the old network is coming back' >&2; exit 1; }
+    printf '%s\n' "The new network is kept. The run that switched it goes on; if it is gone: sh $again apply"
+}
+
+has_carrier() {
+    # Of an interface that is down it cannot be read.
+    read -r carrier_now 2>/dev/null <"/sys/class/net/$1/carrier" && [ "$carrier_now" = 1 ]
+}
+
+# How ifupdown2 is switched: it has one file, replaced by a rename; the next boot puts the
+# old one back where the new one was not proved.
+
+network_manner() {
+    switch_manner=reload
+}
+
+network_needs_guard() {
+    [ -n "$staged" ]
+}
+
+network_old() {
+    [ ! -e /etc/network/interfaces ] || cp -a /etc/network/interfaces "$switch_dir/old/interfaces"
+}
+
+network_stage() {
+    return 0
+}
+
+network_unstage() {
+    return 0
+}
+
+network_files_for_reboot() {
+    switch_files
+}
+
+network_do() {
+    switch_files
+    run network ifreload -a
+}
+
+network_commit() {
+    return 0
+}
+
+network_is_kept() {
+    return 0
+}
+
+network_files_after() {
+    return 0
+}
+
+network_adopt() {
+    return 0
+}
+
+network_undo() {
+    if [ ! -e "$switch_dir/old/interfaces" ]; then
+        rm -f /etc/network/interfaces
+    elif ! cmp -s "$switch_dir/old/interfaces" /etc/network/interfaces; then
+        cp -a "$switch_dir/old/interfaces" /etc/network/.interfaces.pvegen &&
+            flush /etc/network/.interfaces.pvegen &&
+            mv -f /etc/network/.interfaces.pvegen /etc/network/interfaces
+    fi
+    sync
+    [ ! -e /run/pvegen/network ] || bounded ifreload -a
+}
+
+# stage_file PATH: all that is asked here is whether the file would change.
+stage_file() {
+    staged=yes
 }
 
 # /etc/network/interfaces: our stanzas in place of those that were there for the
@@ -2208,15 +2872,6 @@ END
         stop 'another Match of sshd'\''s configuration keeps root out; nothing is open' 'See: sshd -T -C user=root,host=localhost,addr=127.0.0.1. Let nodes join by keys (ssh.trust), or take that Match away for the time.'
     fi
     printf '%s\n' "Root may log in by password for $open_minutes minutes, then this closes by itself. To close it now: sh $again close"
-}
-
-# begin_call NAME: what a run of the steps sets up, for a call that is none.
-begin_call() {
-    step=$1 step_title='' call=apply phase=want quiet=yes points=0 points_bad=0 bad=0 changes=0 top=0
-    looks=0 temporary='' touched='' on_change='' check_with=''
-    forget_looks
-    is_root || { printf '%s\n' 'run as root' >&2; exit 78; }
-    right_host || { printf '%s\n' "$other_host" >&2; exit 78; }
 }
 
 # is_open: sshd lets root in by password, whatever else its file says.

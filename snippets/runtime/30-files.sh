@@ -162,7 +162,7 @@ want_absent() {
         return 0
     elif [ -n "$stage" ]; then
         content=''
-        stage_file "$1"
+        stage_file "$1" ''
         return 0
     fi
     absent_shown=$(difference "$1" /dev/null)
@@ -226,7 +226,7 @@ put() {
         same "$1"
         return 0
     elif [ -n "$stage" ]; then
-        stage_file "$1"
+        stage_file "$1" "${3:-}"
         return 0
     fi
     put_how={{ m("file.change") }}

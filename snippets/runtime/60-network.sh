@@ -116,10 +116,11 @@ holds() {
     shift
     if [ -z "${probing:-}" ]; then
         expect "$holds_what" "$limit_network" {{ m("net.hint") }} "$@"
-    elif ! "$@"; then
-        holds_wrong="$holds_wrong$holds_what$line_break"
-        [ "$probing" != proof ] || printf '%s' "$holds_wrong" >"$switch_dir/seen"
+        return 0
     fi
+    # Said before it is asked: whoever waits for an answer may be cut short.
+    [ "$probing" != proof ] || printf '%s' "$holds_wrong$holds_what$line_break" >"$switch_dir/seen"
+    "$@" || holds_wrong="$holds_wrong$holds_what$line_break"
 }
 
 # has_guests BRIDGES: guests are plugged in ($guests); they lose their network when

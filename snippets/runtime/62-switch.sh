@@ -95,7 +95,7 @@ switch_run() {
     [ -z "$switch_mute" ] || note {{ m("switch.mute", address=v("$switch_mute")) }}
     note {{ m("net.switching") }}
     detach pvegen-network-try 0 network-try || stop {{ m("switch.no_process") }}
-    [ "$confirm" != manual ] || remark {{ m("switch.confirm", seconds=v("$confirm_within"), again=v("$again")) }}
+    [ "$confirm" != manual ] || tell {{ m("switch.confirm", seconds=v("$confirm_within"), again=v("$again")) }}
     switch_wait
     undo=''
     switch_report
@@ -270,6 +270,7 @@ stop_part() {
     if by_systemd; then
         systemctl stop "$1.timer" >/dev/null 2>&1
         systemctl stop "$1.service" >/dev/null 2>&1
+        systemctl reset-failed "$1.service" >/dev/null 2>&1
     elif part_runs "$1"; then
         # Where it leads a session, what it has started goes with it.
         kill -- "-$part_pid" 2>/dev/null || kill "$part_pid" 2>/dev/null
@@ -310,7 +311,8 @@ switch_take_over() {
 switch_report() {
     [ -r "$switch_dir/log" ] || return 0
     while IFS= read -r report_line; do
-        note "${report_line#*# }"
+        report_line=${report_line#    }
+        note "${report_line#"# "}"
     done <"$switch_dir/log"
 }
 
@@ -452,7 +454,7 @@ is_proved() {
         holds {{ m("switch.answers", address=v("$asked")) }} answers "$asked"
     done <"$switch_dir/answered"
     probing=''
-    [ -z "$holds_wrong" ]
+    [ -z "$holds_wrong" ] && rm -f "$switch_dir/seen"
 }
 
 # switch_keep: the new network stays, unless the timer was faster.

@@ -141,18 +141,15 @@ def test_a_gateway_with_a_link_local_address_is_asked_on_the_bridge(target: str)
         assert "gateway fe80::1 answers" in bridge(nodes, "verify").expect(1).failures
 
 
-def impatient(nodes: Nodes) -> None:
-    """A shorter wait than a description may state."""
-    nodes["pve1"].run("sed -i 's/^limit_network=.*/limit_network=1/' /root/pve1.sh").check()
+SOON = ("--confirm-within", "3")
 
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_gateway_that_does_not_answer_ends_the_run_with_a_hint(target: str) -> None:
     text = one(target).replace('gateway = "10.0.0.1"', 'gateway = "10.0.0.9"')
     with node(target, text, {"eth0": ["10.0.0.251/24"]}) as nodes:
-        impatient(nodes)
-        stopped = bridge(nodes).expect(1)
-        assert stopped.failures == ["gateway 10.0.0.9 answers"]
+        stopped = nodes.apply("pve1", "--only", "bridge", *SOON).expect(1)
+        assert "Seen last: gateway 10.0.0.9 answers" in stopped.stdout
         assert "Is the cable in the right port" in stopped.stdout
         nodes.switch.ip("address add 10.0.0.9/24 dev sw0")
         bridge(nodes).expect(0)
@@ -161,10 +158,10 @@ def test_a_gateway_that_does_not_answer_ends_the_run_with_a_hint(target: str) ->
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_cable_that_is_cut_is_told_and_the_next_run_goes_on(target: str) -> None:
     with node(target, one(target), {"eth0": ["10.0.0.251/24"]}) as nodes:
-        impatient(nodes)
         nodes.switch.cable("pve1", "eth0", plugged=False)
-        stopped = bridge(nodes).expect(1)
-        assert stopped.failures == ["gateway 10.0.0.1 answers"], str(stopped)
+        stopped = nodes.apply("pve1", "--only", "bridge", *SOON).expect(1)
+        # The installer's bridge of alt-p11 is as described already, but for the marks around its stanza.
+        assert "vmbr0 has a carrier" in stopped.stdout, str(stopped)
         nodes.switch.cable("pve1", "eth0", plugged=True)
         bridge(nodes).expect(0)
 

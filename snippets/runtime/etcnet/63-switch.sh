@@ -45,7 +45,7 @@ network_old() {
 
 network_stage() {
     [ "$switch_manner" = profile ] || return 0
-    stage=write
+    stage='write'
     network_files
     stage=''
     sync
@@ -113,7 +113,9 @@ network_adopt() {
         if ! is_stand_in_for_none "$adopted"; then
             content=$(cat "$adopted" && printf x)
             content=${content%x}
-            replace "$adopts" '' remember
+            adopts_how=''
+            ! grep -q -s -F -x -e "$adopts" "$switch_dir/remember" || adopts_how=remember
+            replace "$adopts" '' "$adopts_how"
         fi
     done
     for adopted in /etc/net/ifaces/*/*#pvegen; do
@@ -170,14 +172,14 @@ put_directories_back() {
     sync
 }
 
-# stage_file PATH: what the profile is to have in its place. An empty file would not do:
-# etcnet would fall back to the plain one.
+# stage_file PATH REMEMBER: what the profile is to have in its place. An empty file would
+# not do: etcnet would fall back to the plain one.
 stage_file() {
     staged=yes
     [ "$stage" = write ] || return 0
     keep_first "$1"
-    content=${content%x}
     [ -n "$content" ] || content="$stage_none$line_break"
+    [ -z "$2" ] || printf '%s\n' "$1" >>"$switch_dir/remember" || cannot_write "$switch_dir"
     replace "$1#pvegen" ''
 }
 
