@@ -35,6 +35,9 @@ _MAIN = "runtime/10-main.sh"
 _RUNTIME = "\n@runtime@\n"
 _ASSIGNED = re.compile(r"^([a-z_]+)=.*\n", re.MULTILINE)
 
+# What stands for a script's digest until the rest of it is known.
+_NO_DIGEST = "0" * 64
+
 
 class Rendered(NamedTuple):
     """A script.
@@ -113,6 +116,7 @@ class Renderer:
             "steps": steps,
             "step_names": " ".join(step.name for step in script.steps),
             "usage_text": self._usage(script, calls),
+            "digest": quote.Data(_NO_DIGEST),
         }
         own = self._render("script.sh", values)
         # The last such line is the frame's own, whatever data may hold.
@@ -123,6 +127,9 @@ class Renderer:
         runtime = self._runtime(calls, values["manager"]).cut(quote.plain(head + tail))
         head = _without_unused(head, runtime.variables | variables(tail))
         text = quote.plain(head) + runtime.text + quote.plain(tail)
+        if text.split("\n", 2)[1:2] != [f"digest='{_NO_DIGEST}'"]:
+            raise self._error("script.sh", 2, "the second line is not digest={{ digest | string }}")
+        text = signed(text)
         return Rendered(script.node, text, head + tail, runtime.text, _origins(head, steps, runtime.pieces))
 
     def _runtime(self, calls: list[str], manager: str) -> Runtime:
@@ -269,6 +276,13 @@ def _why(error: Exception) -> str:
     if isinstance(error, RecursionError):
         return "includes itself without end"
     return str(error) or type(error).__name__
+
+
+def signed(text: str) -> str:
+    """The script with the digest of all its other lines in its second line."""
+    first, _, rest = text.split("\n", 2)
+    digest = hashlib.sha256(f"{first}\n{rest}".encode()).hexdigest()
+    return f"{first}\ndigest='{digest}'\n{rest}"
 
 
 def _without_unused(head: str, used: set[str]) -> str:

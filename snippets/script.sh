@@ -1,4 +1,31 @@
 #!/bin/sh
+digest={{ digest | string }}
+{{ t("head.digest") | comment }}
+{{ t("head.crlf_why") | comment }}
+eol=''
+[ -z "$eol" ] || { printf '%s\n' {{ m("head.crlf") }} >&2; exit 78; } #
+set -u
+{{ t("head.functions") | comment }}
+case ${BASH_VERSION:-} in
+    '') ;;
+    *) eval 'for name in $(declare -F); do case $name in declare | -*) ;; *) unset -f "$name" ;; esac; done' ;;
+esac
+PATH=/usr/sbin:/usr/bin:/sbin:/bin
+{{ t("head.checked") | comment }}
+case $- in
+    *[s]*) copy=/proc/self/fd/0 ;;
+    *) copy=$0 ;;
+esac
+copy_digest=''
+if [ -f "$copy" ]; then
+    copy_digest=$(sed 2d -- "$copy" | sha256sum)
+    copy_digest=${copy_digest%% *}
+    [ "$copy_digest" = "$digest" ] || { printf '%s\n' {{ m("head.damaged", found=v("${copy_digest:-?}"), digest=v("$digest")) }} 1<&2; exit 78; }
+elif [ ! -e "$copy" ]; then
+    printf '%s\n' {{ m("head.no_file", file=v("$copy")) }} 1<&2
+    exit 78
+fi
+
 {{ t("head.title", node=node, cluster=cluster, title=title) | comment }}
 #
 {{ usage_text | comment }}
@@ -13,15 +40,6 @@
 {{ t("head.made", version=version) | comment }}
 #
 {{ t("head.words") | comment }}
-{{ t("head.crlf_why") | comment }}
-eol=''
-[ -z "$eol" ] || { printf '%s\n' {{ m("head.crlf") }} >&2; exit 78; } #
-set -u
-{{ t("head.functions") | comment }}
-case ${BASH_VERSION:-} in
-    '') ;;
-    *) eval 'for name in $(declare -F); do case $name in declare | -*) ;; *) unset -f "$name" ;; esac; done' ;;
-esac
 
 node={{ node | string }}
 cluster={{ cluster | string }}

@@ -5,7 +5,8 @@
 # The call, its options, and the two passes: first what the steps need, with
 # nothing touched; then what they want.
 main() {
-    PATH=/usr/sbin:/usr/bin:/sbin:/bin
+    # The check again, for damage in the lines that make it.
+    [ "${copy_digest:-}" = "$digest" ] || { [ -e "$copy" ] && [ ! -f "$copy" ]; } || { printf '%s\n' {{ m("head.unchecked") }} >&2; exit 78; }
     LC_ALL=C
     export PATH LC_ALL
     # With TMOUT "read" does not wait for a command that takes its time (ksh93 forgets
@@ -35,12 +36,12 @@ END
     switch_dir=$state_dir/network
     call='' help='' only='' from='' quiet='' overwrite='' log='' undo='' keeps_lock='' stage=''
     activate='' confirm='' confirm_within=''
-    case $0 in
-        /*) script=$0 ;;
-        *) script=$PWD/$0 ;;
+    case $copy in
+        # Read from its standard input it has no name.
+        /proc/self/*) script=$node.sh ;;
+        /*) script=$copy ;;
+        *) script=$PWD/$copy ;;
     esac
-    # Read from a pipe it has no name.
-    [ -f "$script" ] || script=$node.sh
     again=$(as_typed "$script")
     read_call "$@"
     cd / || exit 1

@@ -2,12 +2,12 @@
 
 admit() {
     begin_call admit
-    [ "$(tail -n 1 "$script" 2>/dev/null | tr -d '\0')" = 'main "$@"' ] || { printf '%s\n' {{ m("admit.no_file") }} >&2; exit 78; }
+    is_whole "$script" || { printf '%s\n' {{ m("admit.no_file") }} >&2; exit 78; }
     is_member || { printf '%s\n' {{ m("admit.no_cluster", cluster=v("$cluster")) }} >&2; exit 78; }
     sshd_accepts "$sshd_config" || { printf '%s\n' {{ m("admit.rejected", path=v("$sshd_config")) }} >&2; exit 78; }
     take_lock
     keep_first "$state_dir/close.sh"
-    { cp "$script" "$state_dir/close.sh.new" && mv -f "$state_dir/close.sh.new" "$state_dir/close.sh"; } ||
+    { cp "$script" "$state_dir/close.sh.new" && is_whole "$state_dir/close.sh.new" && mv -f "$state_dir/close.sh.new" "$state_dir/close.sh"; } ||
         cannot_write "$state_dir"
     opening=$$.$(date +%s)
     admit_arm || stop {{ m("admit.no_timer") }}
@@ -41,6 +41,11 @@ close_admission() {
     systemctl disable pvegen-close.service >/dev/null 2>&1
     rm -f /etc/systemd/system/pvegen-close.service
     printf '%s\n' {{ m("admit.closed") }}
+}
+
+# is_whole FILE: it is this script, undamaged.
+is_whole() {
+    [ -f "$1" ] && [ "$(sed 2d <"$1" | sha256sum)" = "$digest  -" ]
 }
 
 # is_open: sshd lets root in by password, whatever else its file says.

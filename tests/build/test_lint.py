@@ -175,6 +175,7 @@ def test_a_fault_in_a_snippet_of_ours_is_an_internal_error(tmp_path: Path) -> No
         ("steps/stub.sh", "step_stub() {\n    f {{ limits }}\n}\n", "no meaning as a shell word"),
         ("messages/en.toml", "= x", "snippets/messages/en.toml"),
         ("script.sh", "#!/bin/sh\n", "has no line @runtime@"),
+        ("script.sh", "#!/bin/sh\n\n@runtime@\n", "snippets/script.sh:2: the second line is not digest="),
         ("steps/stub.sh", "step_stub() {\n    f {{ 1/0 }}\n}\n", "snippets/steps/stub.sh:2: division by zero"),
         ("steps/stub.sh", "step_stub() {\n{% include 'no.sh' %}\n}\n", "snippets/steps/stub.sh:2: there is no snippet no.sh"),
         ("steps/stub.sh", "step_stub() {\n{% include 'steps/stub.sh' %}\n}\n", "steps/stub.sh:2: includes itself"),
@@ -188,7 +189,7 @@ def test_a_fault_in_a_snippet_of_ours_is_an_internal_error(tmp_path: Path) -> No
         ("messages/en.toml", '"step.names.title" = "\\u0007"', 'en.toml: "step.names.title" holds a character'),
     ],
     ids=[
-        "syntax", "undefined", "no message", "raw data", "data as variable", "table", "catalogue", "frame", "division",
+        "syntax", "undefined", "no message", "raw data", "data as variable", "table", "catalogue", "frame", "digest", "division",
         "includes nothing", "includes itself", "includes ours", "no step", "open line", "bell", "message of nothing",
         "brace", "number", "message with a bell",
     ],

@@ -26,7 +26,7 @@ from pvegen import annotated, description, lint, target
 from pvegen.build import description_digest
 from pvegen.derive import View
 from pvegen.plan import Script, Step, plan
-from pvegen.render import Rendered, Renderer
+from pvegen.render import Rendered, Renderer, signed
 from pvegen.shown import shown
 from pvegen.snippets import SnippetError
 
@@ -202,7 +202,7 @@ def _own_part(renderer: Renderer, script: Script, text: str) -> str | None:
     steps_run = "".join(f"step_{step.name.replace('-', '_')}\n" for step in script.steps)
     stubs = "".join(_STUB.format(name=name) for name in names)
     begin = "phase=want call=apply script=x again=x time_service=chronyd kept_method=static\n"
-    return f"{own}\n{stubs}{begin}{{\n{steps_run}network_state\nusage\nafter_apply\n}} </dev/null\n"
+    return signed(f"{own}\n{stubs}{begin}{{\n{steps_run}network_state\nusage\nafter_apply\n}} </dev/null\n")
 
 
 def _assert_inert(script: str, text: str, words: tuple[str, ...], scratch: Path) -> None:

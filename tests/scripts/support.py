@@ -79,6 +79,16 @@ def changed(text: str, *pairs: tuple[str, str]) -> str:
     return text
 
 
+def edit(box: Sandbox, *pairs: tuple[str, str], path: str = PLACE, to: str = "") -> None:
+    """Replaces each (old, new) of PAIRS in the script at PATH, and has it agree with its digest again.
+
+    to: where to write it instead.
+    """
+    from pvegen.render import signed
+
+    box.put(to or path, signed(changed(box.read(path), *pairs)))
+
+
 @dataclass
 class Run:
     """One run of a script: exit status, output, and the output as TAP (None where it is none: help, wrong calls)."""

@@ -221,10 +221,10 @@ def test_the_medium_with_the_script_may_be_taken_away(box: Sandbox) -> None:
 def test_it_opens_and_closes_by_time_in_every_shell(box: Sandbox, shell: str) -> None:
     """And what waits for the time holds neither the lock nor the terminal."""
     words = [*SHELLS[shell], "/root/quick.sh"]
-    text = box.read("/root/pve1.sh")
-    assert text.count('sleep "$((open_minutes * 60))"') == 1
-    box.put("/root/quick.sh", text.replace('sleep "$((open_minutes * 60))"', "sleep 2"))
-    box.put("/usr/bin/systemd-run", "#!/bin/sh\nexit 1\n", 0o755)  # the systemd of some release has none
+    support.edit(box, ('sleep "$((open_minutes * 60))"', "sleep 2"), to="/root/quick.sh")
+    box.put("/usr/bin/systemd-run", "#!/bin/sh
+exit 1
+", 0o755)  # the systemd of some release has none
     box.run([*words, "admit"], timeout=20).check()
     assert login(box) == OPEN
     assert box.run("flock -n /run/pvegen/lock true").status == 0
@@ -236,9 +236,7 @@ def test_it_opens_and_closes_by_time_in_every_shell(box: Sandbox, shell: str) ->
 
 
 def test_it_closes_by_a_timer_of_systemd(box: Sandbox) -> None:
-    text = box.read("/root/pve1.sh")
-    assert text.count('--on-active="${open_minutes}m"') == 1
-    box.put("/root/quick.sh", text.replace('--on-active="${open_minutes}m"', "--on-active=2"))
+    support.edit(box, ('--on-active="${open_minutes}m"', "--on-active=2"), to="/root/quick.sh")
     box.run_file("/root/quick.sh", "admit").check()
     assert login(box) == OPEN
     assert box.run("systemctl is-active pvegen-close-later.timer").stdout == "active\n"

@@ -347,7 +347,7 @@ def test_pvecm_that_fails_is_not_believed(target: str) -> None:
 
 def test_pvecm_that_hangs_is_ended_and_the_node_is_healthy_after_the_next_run() -> None:
     with ready("alt-p11") as nodes:
-        nodes["pve2"].run("sed -i 's/^limit_join=.*/limit_join=5/' /root/pve2.sh").check()
+        support.edit(nodes["pve2"], ("\nlimit_join=60\n", "\nlimit_join=5\n"), path="/root/pve2.sh")
         nodes["pve2"].fail("pvecm-hang")
         first = nodes.apply("pve2")
         assert first.status in (0, 1), str(first)

@@ -302,8 +302,7 @@ def cuts(text: str) -> list[int]:
     size = len(text.encode())
     tail = text[-3000:]
     ends = [size - len(tail) + n + 1 for n, letter in enumerate(tail) if letter == "\n"]
-    whole = {size, size - 1}  # the end of the last line is no loss
-    return sorted({*range(0, size, 199), *ends, *range(size - 30, size)} - whole)
+    return sorted({*range(0, size, 199), *ends, *range(size - 30, size)} - {size})
 
 
 @pytest.mark.parametrize("shell", SHELLS)
@@ -332,13 +331,12 @@ def test_a_copy_that_was_cut_short(make: Make, shell: str) -> None:
     assert support.unit_calls(box) == []
 
 
-def test_a_copy_with_a_byte_order_mark_says_so_and_works(make: Make) -> None:
+def test_a_copy_with_a_byte_order_mark_is_a_damaged_one(make: Make) -> None:
     box = make(held=HELD)
-    usual = support.check(box).expect(2)
     box.put(PLACE, "\ufeff" + box.read(PLACE))
-    run = support.check(box)
-    assert (run.status, run.stdout) == (2, usual.stdout)
-    assert run.stderr.count("\n") == 1 and "not found" in run.stderr
+    run = support.run(box, "check", tap=False)
+    assert (run.status, run.stdout) == (78, "")
+    assert "This copy is damaged" in run.stderr
 
 
 # How it is called -----------------------------------------------------------------------------------------------
@@ -730,7 +728,7 @@ def test_functions_that_the_caller_exports(make: Make, shell: str, built: str) -
     box = make(ALONE["alt-p8"], held=HELD)
     usual = support.check(box).expect(2)
     if built == "ALT's":
-        box.put(PLACE, box.read(PLACE).replace("\n", "\nenable -n compgen complete compopt help\n", 1))
+        support.edit(box, ("\nset -u\n", "\nenable -n compgen complete compopt help\nset -u\n"))
     functions = [f"BASH_FUNC_{name}%%=() {{ echo evil; }}" for name in ("ip", "printf", "systemctl", "cd", "is_root")]
     done = box.run(["env", *functions, *SHELLS[shell], PLACE, "check"])
     assert (done.status, done.stdout, done.stderr) == (2, usual.stdout, ""), done
