@@ -10,12 +10,14 @@ want_file() {
             return 0
         fi
         : "${step_differs:=yes}"
+        need_safe "$1"
         if [ -z "$overwrite" ] && changed_by_hand "$1"; then
             need_failed {{ m("file.by_hand", path=v("$1")) }} {{ m("file.by_hand_do", again=v("$again")) }} \
                 "$(difference "$state_dir/written$1" "$1")"
         fi
     elif is_same "$1"; then
         same "$1"
+        tidy "$1"
         [ "$call" != apply ] || follow_hand "$1"
     else
         content=$(cat && printf x)
@@ -35,13 +37,17 @@ want_edited() {
         edited_said=$("$@" test "$edited")
         case $?$overwrite in
             0 | 0yes) looks_same "$edited $*" ;;
-            1 | 1yes | 5yes) : "${step_differs:=yes}" ;;
+            1 | 1yes | 5yes)
+                : "${step_differs:=yes}"
+                need_safe "$edited"
+                ;;
             5) need_failed {{ m("net.else", path=v("$edited")) }} {{ m("net.else_do", lines=v("$edited_said"), again=v("$again")) }} ;;
             4 | 4yes) need_failed {{ m("net.keep_none", path=v("$edited")) }} {{ m("net.keep_none_do") }} ;;
             *) need_failed {{ m("file.markers", path=v("$edited")) }} {{ m("file.markers_do") }} ;;
         esac
     elif is_same "$edited $*"; then
         same "$edited"
+        tidy "$edited"
     else
         content=$("$@" print "$edited" && printf x)
         put "$edited" ''
@@ -135,7 +141,10 @@ want_copy() {
 # want_directory PATH: the directory is there.
 want_directory() {
     if [ "$phase" = need ]; then
-        [ -d "$1" ] || : "${step_differs:=yes}"
+        if [ ! -d "$1" ]; then
+            : "${step_differs:=yes}"
+            need_safe "$1"
+        fi
         if [ ! -d "$1" ] && { [ -e "$1" ] || [ -L "$1" ]; }; then
             need_failed {{ m("file.not_directory", path=v("$1")) }}
         fi
@@ -154,11 +163,15 @@ want_directory() {
 # want_absent PATH: there is no such file.
 want_absent() {
     if [ "$phase" = need ]; then
-        if [ -e "$1" ] || [ -L "$1" ]; then : "${step_differs:=yes}"; fi
+        if [ -e "$1" ] || [ -L "$1" ]; then
+            : "${step_differs:=yes}"
+            need_safe "$1"
+        fi
         [ -L "$1" ] || need_plain_file "$1"
         return 0
     elif [ ! -e "$1" ] && [ ! -L "$1" ]; then
         same {{ m("file.absent", path=v("$1")) }}
+        tidy "$1"
         return 0
     elif [ -n "$stage" ]; then
         content=''
@@ -169,7 +182,8 @@ want_absent() {
     if differs "$1" {{ m("file.remove") }}; then
         mark_pending
         keep_first "$1"
-        rm -f "$1" || cannot_write "$1"
+        tidy "$1"
+        { rm -f "$1" && flush "${1%/*}"; } || cannot_write "$1"
         changed "$1" {{ m("file.removed") }}
     else
         touched="$touched $on_change"
@@ -190,6 +204,7 @@ want_moved() {
         if [ -s "$1" ] && [ -s "$2" ] && ! cmp -s "$1" "$2"; then
             need_failed {{ m("file.both", one=v("$1"), other=v("$2")) }} {{ m("file.both_do") }}
         fi
+        [ ! -e "$1" ] || need_safe "$2"
     elif [ ! -e "$1" ]; then
         same {{ m("file.moved", path=v("$1"), to=v("$2")) }}
     else
@@ -202,20 +217,28 @@ want_moved() {
 # want_link PATH TARGET: the path is a symbolic link that ends at the target.
 want_link() {
     if [ "$phase" = need ]; then
-        [ -L "$1" ] || need_plain_file "$1"
+        [ -L "$1" ] || need_plain_file "$1" || return 0
+        if links_to "$1" "$2"; then looks_same "$1 -> $2"; else need_safe "$1"; fi
         return 0
     fi
-    if [ "$(readlink "$1")" = "$2" ] || { [ -L "$1" ] && [ "$(readlink -f "$1")" = "$(readlink -f "$2")" ]; }; then
+    if is_same "$1 -> $2" || links_to "$1" "$2"; then
         same "$1 -> $2"
+        tidy "$1"
     elif differs "$1 -> $2" {{ m("file.link") }}; then
         keep_first "$1"
-        temporary=$1.pvegen
-        if ! { ln -sfn "$2" "$temporary" && mv -fT "$temporary" "$1"; }; then
+        temporary_of "$1"
+        if ! { rm -f "$temporary" && ln -sn "$2" "$temporary" && mv -fT "$temporary" "$1" && flush "${1%/*}"; }; then
             cannot_write "$1"
         fi
         temporary=''
         changed "$1 -> $2" {{ m("file.linked") }}
     fi
+}
+
+# links_to PATH TARGET: it is a symbolic link, and ends there.
+links_to() {
+    [ -L "$1" ] || return 1
+    [ "$(readlink "$1")" = "$2" ] || [ "$(readlink -f "$1")" = "$(readlink -f "$2")" ]
 }
 
 # put PATH MODE [remember]: $content (with an x behind it) becomes the file, if
@@ -224,6 +247,7 @@ put() {
     content=${content%x}
     if [ -e "$1" ] && printf '%s' "$content" | cmp -s - "$1" && has_mode "$1" "$2"; then
         same "$1"
+        tidy "$1"
         return 0
     elif [ -n "$stage" ]; then
         stage_file "$1" "${3:-}"
@@ -252,10 +276,10 @@ difference() {
 # replace PATH MODE [remember]: $content in a temporary file beside it, with the
 # old one's owner, mode and attributes, synced, renamed over it.
 replace() {
-    temporary=${1%/*}/.${1##*/}.pvegen
-    rm -f "$temporary"
+    temporary_of "$1"
+    rm -f "$temporary" || cannot_write "$1"
     if [ -e "$1" ]; then
-        cp -a "$1" "$temporary" || cannot_write "$1"
+        { cp -a "$1" "$temporary" && same_attributes "$1" "$temporary"; } || cannot_write "$1"
     else
         { true >"$temporary" && chmod "${2:-644}" "$temporary"; } || cannot_write "$1"
     fi
@@ -269,9 +293,70 @@ replace() {
     if [ -n "${3:-}" ]; then
         { mkdir -p "$state_dir/written${1%/*}" && cp -p "$temporary" "$state_dir/written$1.next"; } || cannot_write "$1"
     fi
-    mv -f "$temporary" "$1" || cannot_write "$1"
+    { mv -f "$temporary" "$1" && flush "${1%/*}"; } || cannot_write "$1"
     temporary=''
     [ -z "${3:-}" ] || mv -f "$state_dir/written$1.next" "$state_dir/written$1"
+}
+
+# temporary_of PATH: sets $temporary to the name beside it that we write under.
+temporary_of() {
+    temporary=${1%/*}/.${1##*/}.pvegen
+}
+
+# tidy PATH: what a run that was killed left beside it is gone.
+tidy() {
+    [ "$call" = apply ] || return 0
+    temporary_of "$1"
+    if [ -f "$temporary" ] || [ -L "$temporary" ]; then rm -f "$temporary"; fi
+    temporary=''
+}
+
+# same_attributes PATH COPY: the copy has the access list, the label and all other
+# extended attributes too; not every cp copies them.
+same_attributes() {
+    command -v getfattr >/dev/null 2>&1 || return 0
+    attributes=$(attributes_of "$1")
+    [ "$attributes" != "$(attributes_of "$2")" ] || return 0
+    (cd "${2%/*}/" && printf '# file: %s\n%s\n' "${2##*/}" "$attributes" | setfattr --restore=-)
+    [ "$attributes" = "$(attributes_of "$2")" ]
+}
+
+# attributes_of PATH: all of its extended attributes, a line each.
+attributes_of() {
+    getfattr --absolute-names -h -d -m - -e hex "$1" 2>/dev/null | grep -v '^#'
+}
+
+# need_safe PATH: nothing is lost and nobody can come between when it is written
+# or removed. Asked only of what differs.
+need_safe() {
+    safe_in=${1%/*}
+    until [ -d "$safe_in/" ]; do safe_in=${safe_in%/*}; done
+    safe_in=$(cd -P "$safe_in/" && pwd -P)
+    safe_path=$1 safe_part=$safe_in
+    set --
+    while [ -n "${safe_part%/}" ]; do
+        set -- "$@" "$safe_part"
+        safe_part=${safe_part%/*}
+    done
+    for safe_part in $(others_write / "$@"); do
+        need_failed {{ m("file.open_place", path=v("$safe_path"), directory=v("$safe_part")) }} {{ m("file.open_place_do", directory=v("$safe_part")) }}
+    done
+    if [ -f "$safe_path" ] && [ -n "$(find "$safe_path" -prune -type f -links +1)" ]; then
+        need_failed {{ m("file.hard_links", path=v("$safe_path")) }} {{ m("file.hard_links_do", path=v("$safe_path")) }}
+    fi
+    safe_part=$(lsattr -d "$safe_in" "$safe_path" 2>/dev/null | awk '$1 ~ /[ai]/ { print $2; exit }')
+    [ -z "$safe_part" ] ||
+        need_failed {{ m("file.protected", path=v("$safe_part")) }} {{ m("file.protected_do", path=v("$safe_part")) }}
+    temporary_of "$safe_path"
+    if [ -d "$temporary" ] && [ ! -L "$temporary" ]; then
+        need_failed {{ m("file.in_the_way", path=v("$temporary")) }} {{ m("file.in_the_way_do") }}
+    fi
+    temporary=''
+}
+
+# others_write DIRECTORY...: those of them that are none, or not root's alone to write to.
+others_write() {
+    find "$@" -prune ! '(' -type d -user 0 ! -perm -020 ! -perm -002 ')'
 }
 
 cannot_write() {
