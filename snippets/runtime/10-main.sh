@@ -234,17 +234,17 @@ interrupted() {
 # take_lock [wait]: one run at a time; "wait" waits for the end of another.
 take_lock() {
     # Its own: another user's lock on it would hold us up.
-    if ! { (umask 077 && mkdir -p /run/pvegen) && chmod 700 /run/pvegen && true >>/run/pvegen/lock; }; then
-        refuse {{ m("lock.failed") }}
-    fi
+    own_directories /run/pvegen || refuse {{ m("lock.failed") }}
+    refuse_planted /run/pvegen/lock
+    true >>/run/pvegen/lock || refuse {{ m("lock.failed") }}
     until try_lock; do
         [ "${1:-}" = wait ] || refuse {{ m("lock.held") }}
         sleep 1
     done
 }
 
-# try_lock: flock where there is one, else a directory that names its owner, so
-# that a lock left by a dead run does not hold.
+# try_lock: flock where there is one. Else runs have numbers: the highest has the lock
+# for as long as its process lives, and only one can be the next.
 try_lock() {
     if command -v flock >/dev/null 2>&1; then
         exec 9>>/run/pvegen/lock
@@ -252,22 +252,73 @@ try_lock() {
         flock -n 9 9>&9
         return
     fi
-    lock_owner=''
-    if ! mkdir /run/pvegen/d 2>/dev/null; then
-        [ -s /run/pvegen/d/pid ] || sleep 1
-        [ ! -r /run/pvegen/d/pid ] || read -r lock_owner </run/pvegen/d/pid
-        if [ -n "$lock_owner" ] && kill -0 "$lock_owner" 2>/dev/null; then
-            return 1
-        fi
+    read -r boot_id </proc/sys/kernel/random/boot_id
+    last_run
+    [ "$run_number" -eq 0 ] || ! run_lives "$run_number" || return 1
+    started "$$"
+    printf '%s %s %s\n' "$$" "$start_time" "$boot_id" >"/run/pvegen/new.$$" || refuse {{ m("lock.failed") }}
+    own_run=$((run_number + 1))
+    ln "/run/pvegen/new.$$" "/run/pvegen/run.$own_run" 2>/dev/null
+    run_made=$?
+    rm -f "/run/pvegen/new.$$"
+    [ "$run_made" -eq 0 ] || return 1
+    last_run
+    # What we saw may have been long ago.
+    if [ "$run_number" -ne "$own_run" ]; then
+        rm -f "/run/pvegen/run.$own_run"
+        return 1
     fi
-    printf '%s\n' "$$" >/run/pvegen/d/pid || refuse {{ m("lock.failed") }}
-    trap 'rm -rf /run/pvegen/d' EXIT
+    for run_file in /run/pvegen/run.*; do
+        [ "$run_file" = "/run/pvegen/run.$own_run" ] || rm -f "$run_file"
+    done
+}
+
+# last_run: sets $run_number to the highest number of a run; 0 where there is none.
+last_run() {
+    run_number=0
+    for run_file in /run/pvegen/run.*; do
+        [ -e "$run_file" ] || continue
+        [ "${run_file##*.}" -le "$run_number" ] || run_number=${run_file##*.}
+    done
+}
+
+# run_lives NUMBER: its process is there: this number, this start, this boot. Gone
+# meanwhile, its place is taken.
+run_lives() {
+    { read -r run_pid run_start run_boot <"/run/pvegen/run.$1"; } 2>/dev/null || return 0
+    [ "$run_boot" = "$boot_id" ] && started "$run_pid" && [ "$start_time" = "$run_start" ]
+}
+
+# started PID: sets $start_time to when the process began; false where there is none.
+started() {
+    start_time=''
+    { read -r start_line <"/proc/$1/stat"; } 2>/dev/null || return 1
+    # Its name is in brackets, and may hold anything.
+    read -r start_state _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ start_time _ <<END
+${start_line##*) }
+END
+    [ "$start_state" != Z ]
+}
+
+# own_directories PATH...: they are there, and root's alone; somebody else's are refused.
+own_directories() {
+    (umask 077 && mkdir -p "$@") || return 1
+    planted=$(others_write "$@")
+    [ -z "$planted" ] || refuse {{ m("lock.planted", paths=v("$planted")) }}
+    chmod 700 "$@"
+}
+
+# refuse_planted PATH: a link or a pipe stands where we write into a file.
+refuse_planted() {
+    if [ -L "$1" ] || { [ -e "$1" ] && [ ! -f "$1" ]; }; then
+        refuse {{ m("file.not_plain", path=v("$1")) }}
+    fi
 }
 
 open_log() {
-    if ! { mkdir -p /var/log/pvegen && chmod 700 /var/log/pvegen && true >>"/var/log/pvegen/$cluster.log"; }; then
-        refuse {{ m("log.failed") }}
-    fi
+    own_directories /var/log/pvegen /var/lib/pvegen || refuse {{ m("log.failed") }}
+    refuse_planted "/var/log/pvegen/$cluster.log"
+    true >>"/var/log/pvegen/$cluster.log" || refuse {{ m("log.failed") }}
     exec 8>>"/var/log/pvegen/$cluster.log"
     log=yes
     printf '\n# %s %s %s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$node" "$call${overwrite:+ --overwrite}" >&8

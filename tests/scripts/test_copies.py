@@ -147,7 +147,7 @@ def test_admit_keeps_no_damaged_copy(make: Make) -> None:
     """The file may have become another since the shell has read its head."""
     box = make(held=["pveproxy"])
     support.apply(box).expect(0)
-    support.edit(box, ("\nmain \"$@\"\n", "\nprintf '\\n# more\\n' >>/root/pve1.sh\nmain \"$@\"\n"))
+    support.edit(box, ('\nmain "$@"\n', "\nprintf '\\n# more\\n' >>/root/pve1.sh\nmain \"$@\"\n"))
     done = support.run(box, "admit", tap=False)
     assert done.status == 78 and "run the script as a file" in done.stderr, done
     assert not box.exists(f"{support.STATE}/mypve/close.sh")
