@@ -24,6 +24,7 @@ TEXT = {
     "mkdir",
     "rm",
     "sed",
+    "sha256sum",
     "sleep",
     "sort",
     "tail",
