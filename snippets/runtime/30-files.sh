@@ -341,8 +341,8 @@ need_safe() {
     for safe_part in $(others_write / "$@"); do
         need_failed {{ m("file.open_place", path=v("$safe_path"), directory=v("$safe_part")) }} {{ m("file.open_place_do", directory=v("$safe_part")) }}
     done
-    if [ -f "$safe_path" ] && [ -n "$(find "$safe_path" -prune -type f -links +1)" ]; then
-        need_failed {{ m("file.hard_links", path=v("$safe_path")) }} {{ m("file.hard_links_do", path=v("$safe_path")) }}
+    if [ -z "$overwrite" ] && [ -f "$safe_path" ] && [ -n "$(find "$safe_path" -prune -type f -links +1)" ]; then
+        need_failed {{ m("file.hard_links", path=v("$safe_path")) }} {{ m("file.hard_links_do", path=v("$safe_path"), again=v("$again")) }}
     fi
     safe_part=$(lsattr -d "$safe_in" "$safe_path" 2>/dev/null | awk '$1 ~ /[ai]/ { print $2; exit }')
     [ -z "$safe_part" ] ||

@@ -113,7 +113,7 @@ def test_mode_owner_and_attributes_stay(make: Make, path: str) -> None:
     box.run(script).check()
     old, was = box.read(path), about(box, path)
     assert "trusted.mine" in was
-    support.apply(box, "--only", step).expect(0)
+    support.apply(box, "--only", step, "--overwrite").expect(0)
     assert about(box, path) == about(box, f"{FIRST}{path}") == was
     assert box.read(path) != old == box.read(f"{FIRST}{path}")
     assert box.read("/root/hard") == old, "written through a hard link, not replaced"

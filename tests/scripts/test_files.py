@@ -101,6 +101,14 @@ def test_a_file_that_is_protected_by_an_attribute(make: Make, path: str, letter:
     refused(box, f"{path} has the attribute i or a")
 
 
+def test_hard_links_part_where_that_is_asked_for(make: Make) -> None:
+    box = make(ALONE["alt-p8"], held=HELD)
+    box.put("/etc/hosts", HOSTS)
+    box.run("ln /etc/hosts /root/other").check()
+    support.apply(box, "--only", "names", "--overwrite").expect(0)
+    assert box.read("/root/other") == HOSTS and "pve1" in box.read("/etc/hosts")
+
+
 def test_where_nothing_differs_the_place_does_not_matter(make: Make) -> None:
     box = make(ALONE["alt-p8"], held=HELD)
     names(box).expect(0)
