@@ -200,9 +200,10 @@ def locker(make: Make, way: str) -> Sandbox:
 @pytest.mark.parametrize("shell", SHELLS)
 @pytest.mark.parametrize("way", WAYS)
 def test_of_runs_at_the_same_moment_one_gets_the_lock(make: Make, way: str, shell: str) -> None:
-    """Also where all of them find the lock of a run that is dead."""
+    """Also where all of them find the lock of a run that is dead: they come to ln together."""
     box = locker(make, way)
     box.put("/root/seconds", "1.5\n")
+    box.put("/usr/sbin/ln", '#!/bin/sh\n/usr/bin/sleep 0.5\nexec /usr/bin/ln "$@"\n', 0o755)
     words = " ".join([*SHELLS[shell], PLACE, "apply"])
     for turn in range(2):
         box.remove("/root/got")
@@ -236,6 +237,19 @@ def test_a_process_that_got_the_number_of_a_dead_run_does_not_hold_the_lock(make
         box.run(f'mkdir -m 700 -p /run/pvegen; rm -f /run/pvegen/run.*; echo "{line}" >/run/pvegen/run.41').check()
         assert support.run(box, "apply", shell=shell, tap=False).status == status, line
         assert box.exists("/run/pvegen/run.42") == (status == 0)
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_run_that_looked_long_ago_does_not_get_the_lock_of_a_later_one(make: Make, shell: str) -> None:
+    """Between its look and its ln another run has come and gone, and the next one is at work."""
+    box = locker(make, "numbers")
+    owner = "1 $(sed 's/.*) //' /proc/1/stat | cut -d ' ' -f 20) $(cat /proc/sys/kernel/random/boot_id)"
+    later = f'rm -f /run/pvegen/run.41; echo "{owner}" >/run/pvegen/run.43'
+    box.put("/usr/sbin/ln", f'#!/bin/sh\n{later}\nexec /usr/bin/ln "$@"\n', 0o755)
+    box.run("mkdir -m 700 -p /run/pvegen; echo 999999 1 x >/run/pvegen/run.41").check()
+    held = support.run(box, "apply", shell=shell, tap=False)
+    assert held.status == 78 and "another run of a pvegen script" in held.stdout, str(held)
+    assert {path for path in box.tree("/run/pvegen") if "/run." in path} == {"/run/pvegen/run.43"}
 
 
 @pytest.mark.parametrize("shell", SHELLS)
