@@ -10,7 +10,7 @@ import pytest
 from sandbox import Sandbox
 
 from . import support
-from .nodes import LIMITS, TARGETS, Nodes, description
+from .nodes import TARGETS, Nodes, description
 
 pytestmark = pytest.mark.sandbox
 

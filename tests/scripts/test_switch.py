@@ -296,7 +296,7 @@ def test_activate_reboot_is_taken_back_where_it_is_not_proved(manner: str) -> No
         before, disk = network(box), files(box)
         # The guard at boot gives a minute more, for the boot itself.
         bridge(nodes, "--activate", "reboot", "--confirm-within", "1").expect(1)
-        box.run(f"sed -i 's/switch_within + 60/switch_within + 4/' {DIRECTORY}/script.sh").check()
+        support.edit(box, ("switch_within + 60", "switch_within + 4"), path=f"{DIRECTORY}/script.sh")
         box.reboot()
         wait(box, f"[ -e {DIRECTORY}/reverted ]", 30)
         assert network(box) == before
