@@ -33,8 +33,9 @@ AGAIN = "\ue000"
 # What other programs call a key of ours.
 _ALSO_CALLED = {
     "addr": "address", "cidr": "address", "dev": "nic", "device": "nic", "dns": "nameservers", "gw": "gateway",
-    "host": "name", "hostname": "name", "iface": "nic", "ip": "address", "ip6": "address6", "ipv6": "address6",
-    "members": "nics", "ntp": "servers", "ports": "port", "slaves": "nics", "tag": "id", "tz": "timezone", "vid": "id",
+    "host": "name", "hostname": "name", "hwaddr": "mac", "iface": "nic", "ip": "address", "ip6": "address6",
+    "ipv6": "address6", "mac_address": "mac", "members": "nics", "ntp": "servers", "ports": "port", "slaves": "nics",
+    "tag": "id", "tz": "timezone", "vid": "id",
 }
 
 # The tables that may stand several times, at the top of the file.

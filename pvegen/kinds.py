@@ -111,6 +111,28 @@ _ID = "(?:0|[1-9][0-9]{0,3})"
 VLAN_RANGES = _pattern("VLAN ids", f"{_ID}(?:-{_ID})?(?: {_ID}(?:-{_ID})?)*", "PVE225", 200)
 MTU = integer(1280, 9216, "bytes", code="PVE226")
 
+_PAIR = "[0-9A-Fa-f]{2}"
+_MAC = f"{_PAIR}(?:[:-]{_PAIR}){{5}}"
+
+
+def _mac(value: str) -> str:
+    """A NIC's MAC address in the kernel's spelling; groups of NICs and nobody have addresses too, and are none."""
+    plain = value.lower().replace("-", ":")
+    if not re.fullmatch(_MAC, value) or int(plain[:2], 16) & 1 or plain == "00:00:00:00:00:00":
+        raise Rejected("PVE227", value=value)
+    return plain
+
+
+def _machine_id(value: str) -> str:
+    """The content of /etc/machine-id: 32 hexadecimal digits (machine-id(5)), not all of them 0."""
+    if not re.fullmatch("[0-9A-Fa-f]{32}", value) or not value.strip("0"):
+        raise Rejected("PVE208", value=value)
+    return value.lower()
+
+
+MAC = Kind("MAC address", "string", _mac, {"type": "string", "pattern": f"^{_MAC}$"})
+MACHINE_ID = Kind("machine id", "string", _machine_id, {"type": "string", "pattern": "^[0-9A-Fa-f]{32}$"})
+
 SSH_PUBLIC_KEY = _pattern(
     "ssh public key",
     r"(?:ssh-(?:rsa|ed25519)|ecdsa-sha2-nistp(?:256|384|521)) [A-Za-z0-9+/]{40,}={0,3}(?: [A-Za-z0-9._@+-]{1,100})?",

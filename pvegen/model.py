@@ -327,6 +327,18 @@ class Node(Table):
 
     name: str = key(kinds.NODE_NAME, "Host name, without domain. Never change it after the node is in a cluster.",
                     "`/etc/hosts`; the script refuses to run where `uname -n` is another", '"pve1"')
+    mac: str | None = key(
+        kinds.MAC,
+        "MAC address that the NIC below the main bridge has by itself; where there is a bond, that of any of its NICs. "
+        "`cat /sys/class/net/<nic>/address` shows it.",
+        "the script refuses to run where the NIC has another", '"52:54:00:12:34:56"', default=None,
+        derived="not looked at",
+    )
+    machine_id: str | None = key(
+        kinds.MACHINE_ID, "The machine's own id, the content of `/etc/machine-id`.",
+        "the script refuses to run where `/etc/machine-id` is another", '"3c9a1f0e7b5d4826a1b2c3d4e5f60718"',
+        default=None, derived="not looked at",
+    )
     address: Any = key(
         kinds.ADDRESS_OR_KEEP,
         'The node\'s own IPv4 address, carried by the main bridge; "keep" takes over what the NIC has now.',

@@ -109,8 +109,19 @@ def _host(view: View, target: Target, node: NodeView) -> Step:
         "tools": _TOOLS,
         "commands": target.release["commands"],
         "rivals": target.network["rivals"],
+        "mac": node.node.mac,
+        "mac_nics": _nics_below(node, node.main.name),
+        "machine_id": node.node.machine_id,
     }
     return Step("host", "host", values)
+
+
+def _nics_below(node: NodeView, name: str) -> list[str]:
+    """The NICs that an interface stands on in the end."""
+    interface = node.interface(name)
+    if interface is None or interface.kind == "nic":
+        return [name]
+    return [nic for lower in interface.lowers for nic in _nics_below(node, lower)]
 
 
 def _time(view: View, target: Target, node: NodeView) -> Step:

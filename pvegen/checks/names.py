@@ -1,4 +1,4 @@
-"""Names: nodes, domain, time zone."""
+"""Names: nodes and their machines, domain, time zone."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ _ZONES = os.path.join(os.path.dirname(__file__), os.pardir, "timezones.txt")
 
 
 def check(context: Context) -> None:
-    """Whether every node and domain can bear its name, and the time zone exists."""
+    """Whether every node and domain can bear its name, no machine stands for two nodes, and the time zone exists."""
     _nodes(context)
+    _machines(context)
     _domain(context)
     _search(context)
     _timezone(context)
@@ -41,6 +42,20 @@ def _nodes(context: Context) -> None:
             context.say("PVE420", path, value=node.name)
         elif folded != node.name:
             context.say("PVE905", path, value=node.name, right=folded)
+
+
+def _machines(context: Context) -> None:
+    """MAC addresses and machine ids: those of a clone are the original's."""
+    for key in ("mac", "machine_id"):
+        first: dict[str, Path] = {}
+        for node in context.view.nodes:
+            path: Path = (*node.path, key)
+            stated = getattr(node.node, key)
+            if stated is None or not context.sound(path):
+                continue
+            if stated in first:
+                context.say("PVE431", path, value=stated, first=Where(first[stated]))
+            first.setdefault(stated, path)
 
 
 def _domain(context: Context) -> None:

@@ -35,6 +35,57 @@ need_host() {
     fi
 }
 
+# need_mac ADDRESS NIC...: one of these NICs has this MAC address by itself. A NIC that
+# is not there is told of by the step that needs it.
+need_mac() {
+    [ "$phase" = need ] || return 0
+    mac_wanted=$1 macs=''
+    shift
+    for nic in "$@"; do
+        mac_of "$nic" || continue
+        if [ "$mac" = "$mac_wanted" ]; then
+            need_met {{ m("need.mac", nic=v("$nic"), mac=v("$mac")) }}
+            return 0
+        fi
+        macs="$macs $nic=$mac"
+    done
+    [ -n "$macs" ] || macs=" $*: -"
+    mac_holder='-'
+    for nic in /sys/class/net/*; do
+        # A bridge bears its port's address, and a bond that of one of its NICs.
+        if [ -d "$nic/bridge" ] || [ -d "$nic/bonding" ]; then continue; fi
+        nic=${nic##*/}
+        if mac_of "$nic" && [ "$mac" = "$mac_wanted" ]; then
+            mac_holder=$nic
+            break
+        fi
+    done
+    need_failed {{ m("need.mac_other", mac=v("$mac_wanted"), found=v("${macs# }")) }} {{ m("need.mac_do", mac=v("$mac_wanted"), holder=v("$mac_holder"), node=v("$node")) }}
+}
+
+# mac_of NIC: its own MAC address, into $mac; in a bond it goes by the bond's.
+mac_of() {
+    mac=''
+    if [ -r "/sys/class/net/$1/bonding_slave/perm_hwaddr" ]; then
+        read -r mac <"/sys/class/net/$1/bonding_slave/perm_hwaddr"
+    elif [ -r "/sys/class/net/$1/address" ]; then
+        read -r mac <"/sys/class/net/$1/address"
+    fi
+    [ -n "$mac" ]
+}
+
+# need_machine_id ID: this is that machine, and no copy of it that got an id of its own.
+need_machine_id() {
+    [ "$phase" = need ] || return 0
+    machine_id=''
+    [ ! -r /etc/machine-id ] || read -r machine_id </etc/machine-id
+    if [ "$machine_id" = "$1" ]; then
+        need_met {{ m("need.machine_id") }}
+    else
+        need_failed {{ m("need.machine_id_other", id=v("$1"), found=v("${machine_id:--}")) }} {{ m("need.machine_id_do", node=v("$node")) }}
+    fi
+}
+
 need_root() {
     need {{ m("need.root") }} {{ m("need.root_do") }} is_root
 }

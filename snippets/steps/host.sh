@@ -1,6 +1,12 @@
 step_host() {
     need_root
     need_host
+{% if mac %}
+    need_mac {{ mac }} {{ mac_nics }}
+{% endif %}
+{% if machine_id %}
+    need_machine_id {{ machine_id }}
+{% endif %}
     need_release {{ release_file }} {{ release_pattern }}
     need_series {{ series | string }}
     need_packages {{ packages }}

@@ -150,6 +150,8 @@ def _node(
             node["gateway6"] = "fd00::fffe"
     if index and draw(st.booleans()):
         node["joins"] = names[draw(st.integers(0, index - 1))]
+    if draw(st.booleans()):
+        node |= {"mac": f"52:54:00:12:34:{index:02x}", "machine_id": f"{index + 1:032x}"}
     if numbered:
         node["nodeid"] = 10 * (index + 1)
     if draw(st.booleans()):

@@ -72,6 +72,78 @@ def test_a_host_name_with_its_domain(make: Make) -> None:
     support.check(make(hostname="pve1.localdomain", held=HELD)).expect(2)
 
 
+MAC, ID = "52:54:00:12:34:56", "3c9a1f0e7b5d4826a1b2c3d4e5f60718"
+MACHINE = support.changed(ALONE["alt-p8"], ('name = "pve1"', f'name = "pve1"\nmac = "{MAC.upper()}"\nmachine_id = "{ID}"'))
+
+
+def be_machine(box: Sandbox, mac: str = MAC, machine_id: str = f"{ID}\n", nic: str = "eth0") -> None:
+    box.put("/etc/machine-id", machine_id)
+    box.run(["ip", "link", "set", nic, "address", mac]).check()
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_the_described_machine(make: Make, shell: str) -> None:
+    box = make(MACHINE, held=HELD)
+    be_machine(box)
+    run = support.check(box, shell=shell).expect(2)
+    assert run.tap.find(f"eth0 has the MAC address {MAC}").ok and run.tap.find("the machine id is the described one").ok
+
+
+def test_the_described_machine_with_its_bridge(make: Make) -> None:
+    """The bridge takes the NIC's address, and may be given another; the NIC's own is what counts."""
+    box = make(MACHINE, held=HELD)
+    be_machine(box)
+    support.apply(box, "--only", "bridge").expect(0)
+    box.run("ip link set vmbr0 address 52:54:00:99:99:99").check()
+    assert support.check(box).tap.find("eth0 has the MAC address").ok
+
+
+def test_a_nic_in_a_bond_has_its_own_address_still(make: Make) -> None:
+    """In a bond all NICs show the bond's address; the kernel keeps each one's own beside it."""
+    bonds = 'nic = "bond0"\n[[node.bond]]\nname = "bond0"\nnics = ["eth0", "eth1"]\n'
+    text = support.changed(MACHINE, ('nic = "eth0"', bonds))
+    box = make(text, nics={"eth0": ["10.0.0.251/24"], "eth1": []}, held=HELD)
+    be_machine(box, "52:54:00:00:00:01")
+    box.run("mkdir /run/net && cp -a /sys/class/net/. /run/net/ && mount --bind /run/net /sys/class/net").check()
+    box.run("for n in eth0 eth1; do rm /run/net/$n; mkdir -p /run/net/$n/bonding_slave; done").check()
+    box.run("for n in eth0 eth1; do echo 52:54:00:00:00:01 >/run/net/$n/address; done").check()
+    box.put("/run/net/eth0/bonding_slave/perm_hwaddr", "52:54:00:00:00:01\n")
+    box.put("/run/net/eth1/bonding_slave/perm_hwaddr", f"{MAC}\n")
+    box.put("/etc/machine-id", ID)
+    assert support.check(box).tap.find(f"eth1 has the MAC address {MAC}").ok
+    box.put("/run/net/eth1/bonding_slave/perm_hwaddr", "52:54:00:00:00:02\n")
+    refused(box, f"is to be {MAC}: eth0=52:54:00:00:00:01 eth1=52:54:00:00:00:02")
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_another_machine_of_the_same_name(make: Make, shell: str) -> None:
+    box = make(MACHINE, held=HELD, nics={"eth0": ["10.0.0.251/24"], "eth1": []})
+    be_machine(box, "52:54:00:aa:bb:cc", f"{ID[::-1]}\n")
+    box.run(["ip", "link", "set", "eth1", "address", MAC]).check()
+    run = refused(
+        box, f"the NIC's MAC address is to be {MAC}: eth0=52:54:00:aa:bb:cc", f"is to be {ID}, and is {ID[::-1]}", shell=shell
+    )  # fmt: skip
+    assert f"The NIC with {MAC} here: eth1." in advice(run, "MAC address")
+    assert "or a copy of it?" in advice(run, "machine id")
+
+
+@pytest.mark.parametrize("text", ["", "uninitialized\n", None])
+def test_a_machine_without_an_id(make: Make, text: str | None) -> None:
+    box = make(MACHINE, held=HELD)
+    be_machine(box)
+    box.remove("/etc/machine-id")
+    if text is not None:
+        box.put("/etc/machine-id", text)
+    refused(box, f"the machine id is to be {ID}, and is {(text or '-').strip()}")
+
+
+def test_the_nic_of_the_described_machine_is_missing(make: Make) -> None:
+    box = make(MACHINE, nics={"enp1s0": ["10.0.0.251/24"]}, held=HELD)
+    be_machine(box, nic="enp1s0")
+    run = refused(box, "is to be 52:54:00:12:34:56: eth0: -", "there is no interface eth0")
+    assert "The NIC with 52:54:00:12:34:56 here: enp1s0." in advice(run, "MAC address")
+
+
 def test_another_user(make: Make) -> None:
     box = make(held=HELD)
     box.put("/srv/pve1.sh", box.read(PLACE), 0o755)
