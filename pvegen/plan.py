@@ -95,8 +95,8 @@ def _units(view: View, target: Target) -> list[str]:
 
 # What the runtime itself calls, beside what the target's steps do.
 _TOOLS = [
-    "awk", "cat", "chmod", "cmp", "cp", "date", "diff", "find", "grep", "id", "ln", "mkdir", "mv", "ping", "readlink",
-    "rm", "sed", "sleep", "sync", "tail", "tr", "uname",
+    "awk", "cat", "chmod", "cmp", "cp", "date", "df", "diff", "find", "grep", "id", "ln", "mkdir", "mv", "ping",
+    "readlink", "rm", "sed", "sleep", "sync", "tail", "tr", "uname",
 ]  # fmt: skip
 
 
@@ -109,6 +109,7 @@ def _host(view: View, target: Target, node: NodeView) -> Step:
         "tools": _TOOLS,
         "commands": target.release["commands"],
         "rivals": target.network["rivals"],
+        "written": ["/etc", "/root", "/var/lib", "/var/log"],
         "mac": node.node.mac,
         "mac_nics": _nics_below(node, node.main.name),
         "machine_id": node.node.machine_id,

@@ -321,5 +321,8 @@ open_log() {
     true >>"/var/log/pvegen/$cluster.log" || refuse {{ m("log.failed") }}
     exec 8>>"/var/log/pvegen/$cluster.log"
     log=yes
-    printf '\n# %s %s %s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$node" "$call${overwrite:+ --overwrite}" >&8
+    run_began=$(date -u '+%s %Y-%m-%dT%H:%M:%SZ')
+    printf '\n# %s %s %s\n' "${run_began#* }" "$node" "$call${overwrite:+ --overwrite}" >&8
+    # For the next run, which sees by it that the clock was set back.
+    printf '%s\n' "$run_began" >"/var/log/pvegen/$cluster.last"
 }

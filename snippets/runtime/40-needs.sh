@@ -20,7 +20,8 @@ need() {
 
 # right_host: this is the node that the script was made for.
 right_host() {
-    here=$(uname -n)
+    here=''
+    { [ -r /proc/sys/kernel/hostname ] && read -r here </proc/sys/kernel/hostname; } || here=$(uname -n)
     here=${here%%.*}
     other_host={{ m("need.host_other", node=v("$node"), here=v("$here")) }}
     [ "$here" = "$node" ]
@@ -204,13 +205,93 @@ free_for() {
     is_word "${nic_master##*/}" "$2"
 }
 
-# need_clock SECONDS: the clock is not before the day this PVE appeared.
+# need_clock SECONDS: the clock is not before the day this PVE appeared, nor more than
+# a day before the last run: certificates made by then would not be valid yet.
 need_clock() {
     [ "$phase" = need ] || return 0
-    now=$(date +%s)
-    if [ "$now" -ge "$1" ]; then
-        need_met {{ m("need.clock") }}
-    else
+    now=$(date +%s) last_run='' last_day=''
+    [ ! -r "/var/log/pvegen/$cluster.last" ] || read -r last_run last_day <"/var/log/pvegen/$cluster.last"
+    case $last_run in '' | 0* | *[!0-9]*) last_run=0 ;; *) ;; esac
+    case $now in '' | *[!0-9]*) now=0 ;; *) ;; esac
+    if [ "$now" -lt "$1" ]; then
         need_failed {{ m("need.clock_wrong") }} {{ m("need.clock_do") }}
+    elif [ "$((now + 86400))" -lt "$last_run" ]; then
+        need_failed {{ m("need.clock_back", last=v("$last_day")) }} {{ m("need.clock_back_do", path=v("/var/log/pvegen/$cluster.last")) }}
+    else
+        need_met {{ m("need.clock") }}
+    fi
+}
+
+# need_writable DIRECTORY...: none of them is on a file system that is mounted read-only,
+# as a kernel that met a broken disk leaves it. What lies on top comes last in the list.
+need_writable() {
+    [ "$phase" = need ] || return 0
+    mounts=' '
+    while read -r _ mount_point _ mount_flags _; do
+        case $mount_point in
+            / | /etc | /root | /var | /var/*) mounts=" $mount_point=${mount_flags%%,*}$mounts" ;;
+            *) ;;
+        esac
+    done </proc/self/mounts
+    read_only=''
+    for directory in "$@"; do
+        mount_point=$directory
+        until [ "$mount_point" = / ]; do
+            case $mounts in *" $mount_point="*) break ;; *) ;; esac
+            mount_point=${mount_point%/*}
+            mount_point=${mount_point:-/}
+        done
+        case ${mounts#*" $mount_point="} in
+            'ro '*) is_word "$mount_point" "$read_only" || read_only="$read_only $mount_point" ;;
+            *) ;;
+        esac
+    done
+    if [ -z "$read_only" ]; then
+        need_met {{ m("need.writable") }}
+    else
+        need_failed {{ m("need.read_only", mounts=v("${read_only# }")) }} {{ m("need.read_only_do") }}
+    fi
+}
+
+# need_space DIRECTORY...: there is room for all that a run writes. Our files, their first
+# copies and the log come to less than 1 MB, the database of pmxcfs with its journal and
+# the copy that a join makes of it to some 10 MB, measurements and logs of the services
+# to as much; what is left over keeps a node alive whose disk is filling up.
+need_space() {
+    [ "$phase" = need ] || return 0
+    space_wanted=32 space_short='' space_first=yes
+    # Without -P busybox breaks lines in two.
+    spaces=$(df -P -k "$@" 2>/dev/null)
+    while read -r space_line; do
+        if [ -n "$space_first" ]; then
+            space_first=''
+            continue
+        fi
+        # "DEVICE SIZE USED FREE 7% /": the device may have blanks in its name.
+        space_free=${space_line%"%"*}
+        space_free=${space_free% *}
+        while :; do
+            case $space_free in *' ') space_free=${space_free% } ;; *) break ;; esac
+        done
+        space_free=${space_free##* }
+        space_on=${space_line##*"% "}
+        case $space_free in
+            '' | *[!0-9]*) ;;
+            *)
+                space_free=$((space_free / 1024))
+                if [ "$space_free" -lt "$space_wanted" ] && ! is_word "$space_on:$space_free" "$space_short"; then
+                    space_short="$space_short $space_on:$space_free"
+                fi
+                ;;
+        esac
+    done <<END
+$spaces
+END
+    if [ -z "$space_short" ]; then
+        need_met {{ m("need.space", megabytes=v("$space_wanted")) }}
+    else
+        for space_on in $space_short; do
+            need_failed {{ m("need.no_space", directory=v("${space_on%:*}"), free=v("${space_on##*:}"), megabytes=v("$space_wanted")) }} {{ m("need.no_space_do", directory=v("${space_on%:*}")) }}
+        done
     fi
 }

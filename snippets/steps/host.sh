@@ -7,6 +7,8 @@ step_host() {
 {% if machine_id %}
     need_machine_id {{ machine_id }}
 {% endif %}
+    need_writable {{ written }}
+    need_space {{ written }}
     need_release {{ release_file }} {{ release_pattern }}
     need_series {{ series | string }}
     need_packages {{ packages }}

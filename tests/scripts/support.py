@@ -155,6 +155,11 @@ def picture(box: Sandbox, *, skip: Sequence[str] = ()) -> Tree:
     }
 
 
+def says_room(box: Sandbox) -> None:
+    """From now on df says that there is room: a disk that fills up after the script has looked."""
+    box.put("/usr/sbin/df", "#!/bin/sh\nprintf 'head\\nnode 1 0 1000000 0%% /\\n'\n", 0o755)
+
+
 def untouched(before: Tree, after: Tree) -> list[Change]:
     """What differs between two pictures, for `assert untouched(a, b) == []`."""
     return diff_trees(before, after)

@@ -664,6 +664,7 @@ def test_check_writes_nothing_to_the_disk(make: Make, shell: str, env: dict[str,
 @pytest.mark.parametrize(("shell", "env"), WITH_FILES, ids=["mksh", "bash before 5.1"])
 def test_a_full_disk_changes_nothing_of_what_check_sees(make: Make, shell: str, env: dict[str, str]) -> None:
     box = make(support.TEXTS["alt-p8"], held=HELD)
+    support.says_room(box)
     usual = support.check(box, shell=shell, env=env).expect(2)
     box.fill_disk()
     full = support.check(box, shell=shell, env=env)
@@ -743,31 +744,91 @@ def test_a_directory_stands_where_the_time_zone_is_to_be(make: Make) -> None:
 
 @pytest.mark.parametrize("system", support.TEXTS)
 def test_a_read_only_root(make: Make, system: str) -> None:
+    """As a kernel leaves it that met a broken disk."""
     box = make(ALONE[system])
     before = support.picture(box)
     box.run("mount -o remount,ro /").check()
-    run = support.apply(box)
-    assert run.status == 78 and run.tap.bail is not None and "log" in run.tap.bail
-    assert "Read-only file system" in run.stderr
+    run = support.apply(box).expect(78)
+    assert run.failures == ["host: mounted read-only: /"]
+    assert "dmesg" in advice(run, "read-only")
     assert support.untouched(before, support.picture(box)) == []
     box.run("mount -o remount,rw /").check()
     support.apply(box).expect(0)
     support.check(box).expect(0)
 
 
-@pytest.mark.parametrize("system", support.TEXTS)
-def test_a_read_only_etc(make: Make, system: str) -> None:
-    box = make(ALONE[system])
+@pytest.mark.parametrize("shell", SHELLS)
+def test_parts_of_the_tree_that_are_read_only(make: Make, shell: str) -> None:
+    """What lies on top counts: something writable over it is no fault, nor what is written to by nobody."""
+    box = make(ALONE["alt-p8"], held=HELD)
+    box.run("mkdir -p /srv/x && mount -t tmpfs -o ro none /srv/x && mount -t tmpfs -o ro none /var/spool").check()
+    support.check(box, shell=shell).expect(2)
     box.run("mount --bind /etc /etc && mount -o remount,bind,ro /etc").check()
-    before = box.tree("/etc")
-    run = support.apply(box)
-    assert run.status == 1 and "Read-only file system" in run.stderr
-    assert any(failure.startswith("cannot write /etc/") for failure in run.failures)
-    assert run.tap.said("Mend the cause, then run again: sh /root/pve1.sh apply")
-    assert support.untouched(before, box.tree("/etc")) == []
-    box.run("umount /etc").check()
-    support.apply(box).expect(0)
-    support.check(box).expect(0)
+    box.run("mount --bind /var/log /var/log && mount -o remount,bind,ro /var/log").check()
+    refused(box, "mounted read-only: /etc /var/log", shell=shell)
+    box.run("mount --bind /var/log /var/log && mount -o remount,bind,rw /var/log; umount /etc").check()
+    support.check(box, shell=shell).expect(2)
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_less_room_than_a_run_may_need(make: Make, shell: str) -> None:
+    box = make(ALONE["alt-p8"], held=HELD)
+    box.run("mount -t tmpfs -o size=30m none /var/log").check()
+    run = refused(box, "/var/log has 30 MB free; a run may need 32 MB", shell=shell)
+    assert "du -xm /var/log" in advice(run, "MB free")
+    box.run("umount /var/log && mount -t tmpfs -o size=40m none /var/log").check()
+    support.check(box, shell=shell).expect(2)
+    box.fill_disk(1 << 20)
+    refused(box, "/ has 1 MB free", shell=shell)
+
+
+DF = """Filesystem                  1024-blocks      Used Available Capacity Mounted on
+//file server/pve root           1000000    990000     10000      99% /
+/dev/mapper/a_very_long_name-of-a-volume 1000000 900000 100000 90% /var/lib
+/dev/mapper/a_very_long_name-of-a-volume 1000000 900000 9000 90% /var/log
+"""
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_what_df_may_say(make: Make, shell: str) -> None:
+    """Blanks in the name of a device, long names, the same file system twice; and no answer is no reason to refuse."""
+    box = make(ALONE["alt-p8"], held=HELD)
+    box.put("/root/df", DF)
+    box.put("/usr/sbin/df", "#!/bin/sh\nexec cat /root/df\n", 0o755)
+    refused(box, "/ has 9 MB free", "/var/log has 8 MB free", shell=shell)
+    for nothing in ("", "df: nonsense\n-\n% %\n", DF.splitlines()[0] + "\nnone - - - - /\n"):
+        box.put("/root/df", nothing)
+        support.check(box, shell=shell).expect(2)
+
+
+CLOCK = f"{support.LOG}/alone.last"
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_clock_that_was_set_back(make: Make, shell: str) -> None:
+    """By less than a day it is a matter of summers and time zones; the way out for a clock that was ahead is named."""
+    box = make(ALONE["alt-p8"], held=HELD)
+    support.apply(box, "--only", "time", shell=shell).expect(0)
+    last = int(box.read(CLOCK).split()[0])
+    assert re.fullmatch(r"\d+ \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\n", box.read(CLOCK))
+    box.put(CLOCK, f"{last + 80000} TOMORROW\n")
+    support.check(box, shell=shell).expect(2)
+    box.put(CLOCK, f"{last + 900000} IN-DAYS\n")
+    run = refused(box, "the clock is more than a day before the last run of this script (IN-DAYS)", shell=shell)
+    assert support.verify(box, shell=shell).status == 1
+    box.run(advice(run, "the clock").rpartition(": ")[2]).check()
+    support.check(box, shell=shell).expect(2)
+    for nonsense in ("", "x\n", "-5 y\n", "99999999999999999999999999x\n"):
+        box.put(CLOCK, nonsense)
+        support.check(box, shell=shell).expect(2)
+
+
+@pytest.mark.parametrize("said", ["0", "1000000000", "", "nonsense"])
+def test_a_clock_of_before_this_pve(make: Make, said: str) -> None:
+    box = make(ALONE["alt-p8"], held=HELD)
+    box.put("/usr/sbin/date", f"#!/bin/sh\necho {said}\n", 0o755)
+    run = refused(box, "the clock shows a day before this Proxmox VE existed")
+    assert "hwclock --systohc" in advice(run, "the clock")
 
 
 @pytest.mark.parametrize("free", [0, 4096, 8192, 16384, 32768, 65536, 131072, 262144])
@@ -775,6 +836,7 @@ def test_a_read_only_etc(make: Make, system: str) -> None:
 def test_a_full_disk(make: Make, system: str, free: int) -> None:
     box = make(ALONE[system])
     before = box.tree("/etc", skip=["/etc/pve"])
+    support.says_room(box)
     box.fill_disk(free)
     run = support.apply(box)
     if run.status == 0:
