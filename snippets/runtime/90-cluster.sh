@@ -343,12 +343,17 @@ ask_trust() {
 }
 
 # member_is_fit ADDRESS NAME: the member is in the right cluster, quorate, with all
-# its nodes there, of the same PVE series, its clock agrees, and this node is not
-# listed there yet. What is not so goes into $wrong, what to do into $wrong_do.
+# its nodes there, of the same PVE series, its clock agrees, this node is not listed
+# there yet, and is no copy of it. What is not so goes into $wrong, what to do into
+# $wrong_do.
 member_is_fit() {
     wrong={{ m("join.silent", member=v("$2")) }} wrong_do={{ m("join.silent_do", member=v("$2")) }}
-    member_said=$(ssh_to "$1" 'echo; date +pvegen:%s; pveversion; cat /etc/pve/.members 2>/dev/null; :' 2>/dev/null) ||
+    member_said=$(ssh_to "$1" "echo; date +pvegen:%s; pveversion; cat /etc/pve/.members 2>/dev/null; echo; echo pvegen-machine:
+        cat /etc/machine-id $ssh_dir/ssh_host_*_key.pub 2>/dev/null; :" 2>/dev/null) ||
         return 1
+    # Its lines with blanks around, to look for words in.
+    member_machine=" ${member_said##*"$line_break"pvegen-machine:"$line_break"} "
+    member_said=${member_said%"$line_break"pvegen-machine:*}
     clock_off=$(date +%s)
     # A login may greet before.
     member_said=${member_said##*"$line_break"pvegen:}
@@ -369,6 +374,9 @@ member_is_fit() {
     elif says_of_members '"'"$node"'":{'; then
         wrong={{ m("join.listed", node=v("$node")) }}
         wrong_do={{ m("join.listed_do", node=v("$node"), member=v("$2")) }}
+    elif [ -n "$own_address" ] && says_of_members '"ip":"'"$own_address"'"'; then
+        wrong={{ m("join.address", address=v("$own_address")) }}
+        wrong_do={{ m("join.address_do", member=v("$2")) }}
     elif says_of_members '"online":0'; then
         wrong={{ m("join.offline") }}
         wrong_do={{ m("join.offline_do") }}
@@ -378,8 +386,41 @@ member_is_fit() {
     elif [ "${clock_off#-}" -gt "$limit_clock" ]; then
         wrong={{ m("join.clock", seconds=v("${clock_off#-}"), member=v("$2")) }}
         wrong_do={{ m("join.clock_do") }}
+    elif has_its_id; then
+        wrong={{ m("join.same_id", member=v("$2")) }}
+        wrong_do={{ m("join.same_id_do") }}
+    elif has_its_host_key; then
+        wrong={{ m("join.same_key", member=v("$2"), path=v("$key_file")) }}
+        wrong_do={{ m("join.same_key_do", dir=v("$ssh_dir"), unit=v("$sshd_unit")) }}
     fi
     [ -z "$wrong" ]
+}
+
+# has_its_id: this machine's id is the member's (in $member_machine): one of the two was
+# copied from the other.
+has_its_id() {
+    machine_id=''
+    [ ! -r /etc/machine-id ] || read -r machine_id </etc/machine-id
+    # Before the first start it is empty or says so.
+    case $machine_id in '' | *[!0-9a-f]*) return 1 ;; *) ;; esac
+    case $member_machine in
+        *"$machine_id"*) return 0 ;;
+        *) return 1 ;;
+    esac
+}
+
+# has_its_host_key: sshd here has a host key, in $key_file, that is the member's too.
+has_its_host_key() {
+    for key_file in "$ssh_dir"/ssh_host_*_key.pub; do
+        key_data=''
+        [ ! -r "$key_file" ] || read -r _ key_data _ <"$key_file"
+        [ -n "$key_data" ] || continue
+        case $member_machine in
+            *" $key_data "* | *" $key_data$line_break"*) return 0 ;;
+            *) ;;
+        esac
+    done
+    return 1
 }
 
 # says_of_members TEXT: what .members says (in $members) has this in it.

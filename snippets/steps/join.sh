@@ -3,6 +3,7 @@ step_join() {
 {% if own_address %}
     need_own_address {{ own_address }}
 {% endif %}
+    own_address={{ (own_address or "") | string }}
     need_nothing_to_lose
     need_member {{ address }} {{ member }}
     before_pvecm {{ policy }}{% if own_address %} {{ own_address }}{% endif %}

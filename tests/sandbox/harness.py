@@ -352,6 +352,7 @@ class Sandbox:
         self._key = keys.take()
         extra = {
             "/etc/hostname": (f"{self.hostname}\n".encode(), 0o644),
+            "/etc/machine-id": (f"{os.urandom(16).hex()}\n".encode(), 0o444),
             "/etc/shadow": (_shadow(self._password), 0o640),
         }
         extra |= {path: (text.encode(), 0o644) for path, text in network.files(self).items()}

@@ -106,6 +106,30 @@ def clock_off(nodes: Nodes) -> Iterator[None]:
     nodes["pve2"].remove("/usr/sbin/date")
 
 
+def address_taken(nodes: Nodes) -> Iterator[None]:
+    listed(nodes["pve1"], "ghost", "10.0.0.252")
+    quorate_alone(nodes["pve1"])
+    yield
+    unlisted(nodes["pve1"], "ghost")
+    nodes["pve1"].run("sed -i '/ ghost$/d' /etc/hosts").check()
+
+
+def same_machine_id(nodes: Nodes) -> Iterator[None]:
+    own = nodes["pve2"].read("/etc/machine-id")
+    nodes["pve2"].put("/etc/machine-id", nodes["pve1"].read("/etc/machine-id"))
+    yield
+    nodes["pve2"].put("/etc/machine-id", own)
+
+
+def same_host_key(nodes: Nodes) -> Iterator[None]:
+    path = f"{nodes['pve1'].system.settings['ssh-dir']}/ssh_host_ed25519_key.pub"
+    own = nodes["pve2"].read(path)
+    # Without a comment, as some tools write it.
+    nodes["pve2"].put(path, " ".join(nodes["pve1"].read(path).split()[:2]) + "\n")
+    yield
+    nodes["pve2"].put(path, own)
+
+
 CONDITIONS: dict[str, tuple[Condition, str]] = {
     "member_down": (member_down, "member pve1 does not answer"),
     "member_without_sshd": (member_without_sshd, "member pve1 does not answer"),
@@ -113,6 +137,9 @@ CONDITIONS: dict[str, tuple[Condition, str]] = {
     "another_node_offline": (ghost_is_offline, "a node of the cluster is offline"),
     "listed_already": (listed_already, "the cluster lists pve2 already"),
     "other_series": (other_series, "pve1 runs Proxmox VE 7.4-1, this node"),
+    "address_taken": (address_taken, "a node of the cluster has the address 10.0.0.252 already"),
+    "same_machine_id": (same_machine_id, "this node has the machine id of pve1: one of them is a copy of the other"),
+    "same_host_key": (same_host_key, "this node has a host key of pve1, /etc/"),
     "clock_off": (clock_off, "clock is 300 s away from that of pve1"),
 }
 
@@ -308,6 +335,42 @@ def joined(nodes: Nodes, count: int = 2) -> None:
         assert trash(box) == []
     for name in names:
         nodes.verify(name).expect(0)
+
+
+def help_of(run: Run, part: str) -> str:
+    """What a run says is to be done about the point with PART in it."""
+    return next(point.yaml["help"] for point in run.tap.failures() if part in point.description)
+
+
+MADE_ANEW = "#!/bin/sh\n[ -e /etc/machine-id ] || echo 0123456789abcdef0123456789abcdef >/etc/machine-id\n"
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_copy_of_the_member_gets_what_is_its_own_by_the_messages(target: str) -> None:
+    with ready(target) as nodes:
+        member, copy = nodes["pve1"], nodes["pve2"]
+        folder = member.system.settings["ssh-dir"]
+        copy.put("/usr/sbin/systemd-machine-id-setup", MADE_ANEW, 0o755)
+        for path in ("/etc/machine-id", *(f"{folder}/ssh_host_{kind}_key{end}" for kind in ("rsa", "ed25519") for end in ("", ".pub"))):
+            copy.put(path, member.read(path), 0o600)
+        refused = nodes.apply("pve2").expect(78)
+        copy.run(help_of(refused, "the machine id of pve1").partition("this is the copy, here: ")[2]).check()
+        refused = nodes.apply("pve2").expect(78)
+        copy.run(help_of(refused, "a host key of pve1").partition("this is the copy, here: ")[2], timeout=120).check()
+        nodes.apply("pve2").expect(0)
+        joined(nodes)
+
+
+@pytest.mark.parametrize("text", ["", "uninitialized\n"])
+def test_machine_ids_that_are_yet_to_be_made_are_no_copies(still_a_pair: Nodes, text: str) -> None:
+    own = {name: box.read("/etc/machine-id") for name, box in still_a_pair.node.items()}
+    for box in still_a_pair.node.values():
+        box.put("/etc/machine-id", text)
+    with under(same_host_key, still_a_pair):
+        refused = still_a_pair.apply("pve2").expect(78)
+    for name, box in still_a_pair.node.items():
+        box.put("/etc/machine-id", own[name])
+    assert len(refused.failures) == 1 and "a host key of pve1" in refused.failures[0]
 
 
 @pytest.mark.parametrize("target", TARGETS)
