@@ -9,7 +9,7 @@ step_create() {
     create_cluster {{ cluster }}{{ ' ' | sh if options }}{{ options }}
     if is_member; then want_units present run {{ boot }}; fi
     expect {{ m("cluster.in_quorum", node=node, cluster=cluster) }} "$limit_quorum" \
-        {{ m("cluster.in_quorum_do", ports=t("cluster.ports_" ~ corosync)) }} \
+        {{ m("cluster.in_quorum_do", node=node, ports=t("cluster.ports_" ~ corosync)) }} \
         in_quorum
     expect {{ m("cluster.files") }} 5 \
         {{ m("cluster.files_do") }} \

@@ -475,17 +475,66 @@ def test_own_cluster_is_another_one() -> None:
         assert support.untouched(before, support.picture(box, skip=[support.LOG])) == []
 
 
+def clean(nodes: Nodes, name: str, help_: str) -> None:
+    """Does literally what a message says to a node that was taken out; the node then joins as any new one."""
+    commands = help_.partition("then clean it, here: ")[2].partition("; and apply again")[0]
+    assert commands.startswith("systemctl stop pve-cluster corosync; "), help_
+    nodes[name].run(commands, timeout=120).check()
+    assert not nodes[name].exists("/etc/corosync/authkey")
+    nodes.apply(name).expect(0)
+    joined(nodes)
+
+
 @pytest.mark.parametrize("target", TARGETS)
-def test_a_node_that_was_taken_out_is_not_put_back(target: str) -> None:
+def test_a_node_that_was_taken_out_is_not_put_back_before_it_was_cleaned(target: str) -> None:
     with ready(target) as nodes:
         nodes.apply("pve2").expect(0)
         nodes["pve1"].run("pvecm delnode pve2")
         wait(nodes["pve1"], "! grep -q pve2 /etc/pve/.members")
         # It hears of it a moment later; until then it is a member like any other.
         wait(nodes["pve2"], "! grep -q 'name: pve2' /etc/pve/corosync.conf")
-        refused = nodes.apply("pve2").expect(78)
-        assert "is not listed in it as pve2" in str(refused.failures), str(refused)
+        for call, status in (("check", 78), ("verify", 1), ("apply", 78)):
+            seen = nodes.call("pve2", call)
+            assert seen.status == status and "is not listed in it as pve2: it was taken out" in str(seen.failures), str(seen)
         assert members(nodes["pve1"]) == {"pve1": True}
+        clean(nodes, "pve2", help_of(seen, "is not listed in it"))
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_node_that_was_taken_out_while_it_was_down(target: str) -> None:
+    """It knows nothing of it, and waits for the others in vain."""
+    with ready(target, limits={"quorum": 4}) as nodes:
+        nodes.apply("pve2").expect(0)
+        joined(nodes)
+        nodes["pve2"].power_off()
+        quorate_alone(nodes["pve1"])
+        nodes["pve1"].run("pvecm delnode pve2")
+        wait(nodes["pve1"], "! grep -q pve2 /etc/pve/.members")
+        nodes["pve2"].boot()
+        stopped = nodes.apply("pve2").expect(1)
+        help_ = help_of(stopped, "pve2 is in cluster mypve, quorate")
+        assert "If the others no longer list pve2 (on one of them: pvecm nodes), it was taken out while it was down" in help_
+        assert "pve2" not in nodes["pve1"].run("pvecm nodes").stdout
+        assert nodes.verify("pve2").status == 1
+        clean(nodes, "pve2", help_)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_key_of_a_join_that_was_broken_off_is_led_out_by_the_messages(target: str) -> None:
+    """The member lists the node, and all that the node has is the key: both halves of the message are followed."""
+    with ready(target) as nodes:
+        listed(nodes["pve1"], "pve2", "10.0.0.252")
+        quorate_alone(nodes["pve1"])
+        nodes["pve2"].put("/etc/corosync/authkey", nodes["pve1"].run("cat /etc/corosync/authkey | base64").stdout, 0o400)
+        refused = nodes.apply("pve2").expect(78)
+        help_ = help_of(refused, "there is a /etc/corosync/authkey, but no cluster")
+        assert "pve2" in nodes["pve1"].run("pvecm nodes").stdout + nodes["pve1"].read("/etc/pve/corosync.conf")
+        there = re.search(r"is listed, there: (.+?)\. Then", help_)
+        assert there is not None
+        nodes["pve1"].run(there[1])
+        nodes["pve2"].run(help_.rpartition("away here: ")[2]).check()
+        nodes.apply("pve2").expect(0)
+        joined(nodes)
 
 
 def test_an_imported_stub_is_led_out_by_the_message() -> None:
