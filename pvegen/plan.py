@@ -150,6 +150,7 @@ def _bridge(view: View, target: Target, node: NodeView) -> Step:
         "bridge": main.name,
         "port": main.lowers[0] if main.lowers else "",
         "keep": main.keep,
+        "address": str(main.address) if main.address else "",
         "nics": [i.name for i in node.interfaces if i.kind == "nic"],
         "uppers": uppers,
         "made": [i.name for i in node.interfaces if i.kind in ("bond", "vlan")],

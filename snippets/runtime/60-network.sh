@@ -213,16 +213,21 @@ $options_text
 END
 }
 
-# need_nothing_else DIRECTORY IPV6: before its files are replaced, they hold nothing
-# that the description does not state: routes, further addresses, with IPV6 "no"
-# any of IPv6. --overwrite lets it go.
+# need_nothing_else DIRECTORY IPV6 [BRIDGE ADDRESS]: before its files are replaced, they
+# hold nothing that the description does not state: routes, further addresses, with IPV6
+# "no" any of IPv6. Once the bridge above a port has an address, one of the port's own
+# that is neither this nor the described one is another's. --overwrite lets it go.
 need_nothing_else() {
     if [ "$phase" = want ] || [ -z "$step_differs" ] || [ -n "$overwrite" ] || [ ! -d "$1" ]; then return 0; fi
+    else_known=''
+    if [ -n "${3:-}" ] && [ -s "$3/ipv4address" ]; then
+        else_known=" $4 $(awk '!/^[ \t]*(#|$)/ { print $1; exit }' "$3/ipv4address") "
+    fi
     else_lines=$(
         for else_file in ipv4address ipv4route ipv6address ipv6route; do
-            [ ! -s "$1/$else_file" ] || awk -v file="$else_file" -v ipv6="$2" '
+            [ ! -s "$1/$else_file" ] || awk -v file="$else_file" -v ipv6="$2" -v known="$else_known" '
                 /^[ \t]*(#|$)/ { next }
-                file == "ipv4address" && !first++ { next }
+                file == "ipv4address" && !first++ && (known == "" || index(known, " " $1 " ")) { next }
                 file == "ipv4route" && /^[ \t]*((add|append|replace|change)[ \t]+)?default[ \t]/ { next }
                 file ~ /^ipv6/ && ipv6 == "yes" { next }
                 { print file ": " $0 }' "$1/$else_file"

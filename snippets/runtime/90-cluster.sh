@@ -47,6 +47,18 @@ need_own_cluster() {
     fi
 }
 
+# need_bare_mountpoint: while pmxcfs is down nothing lies in /etc/pve: pmxcfs would refuse
+# to be mounted over it, or hide it.
+need_bare_mountpoint() {
+    if [ "$phase" = want ] || [ -e /etc/pve/.members ] || [ -L /etc/pve/local ]; then return 0; fi
+    strays=''
+    for stray in /etc/pve/* /etc/pve/.[!.]*; do
+        if [ -e "$stray" ] || [ -L "$stray" ]; then strays="$strays $stray"; fi
+    done
+    [ -z "$strays" ] ||
+        need_failed {{ m("cluster.strays", found=v("${strays# }")) }} {{ m("cluster.strays_do") }}
+}
+
 # need_own_address ADDRESS: corosync keeps a member's address; another one in the
 # description would take the node out of its cluster.
 need_own_address() {

@@ -49,7 +49,8 @@ network_files() {
 
 {% for directory in directories %}
 {% if not directory.keep and not directory.gives %}
-    need_nothing_else {{ directory.path }} {{ directory.ipv6 }}
+    need_nothing_else {{ directory.path }} {{ directory.ipv6 }}{% if directory.name == port and address %} {{ "/etc/net/ifaces/" ~ bridge }} {{ address }}{% endif %}
+
 {% endif %}
 {% for name in directory.forgotten %}
     want_not_ours {{ directory.path ~ "/" ~ name }}

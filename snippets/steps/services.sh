@@ -2,6 +2,7 @@ step_services() {
 {% if alone %}
     need_no_cluster
 {% endif %}
+    need_bare_mountpoint
     want_units present run {{ before }}
     want_units required run {{ cluster }}
 {% if alone %}

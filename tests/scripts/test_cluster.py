@@ -56,6 +56,27 @@ def test_a_second_apply_changes_and_restarts_nothing(formed: Nodes) -> None:
         assert support.untouched(before, support.picture(box, skip=[support.LOG])) == []
 
 
+def test_nothing_of_the_cluster_is_restarted_but_by_pvecm_itself(formed: Nodes) -> None:
+    """On a live cluster it can cost quorum and, with HA, fencing. The log has all commands since the first run."""
+    for name, box in formed.node.items():
+        commands = re.findall(r"^ *# \+ (.*)$", box.read(f"{support.LOG}/mypve.log"), re.M)
+        assert any(command.startswith("systemctl ") for command in commands), name
+        assert [c for c in commands if re.search(r"systemctl .*(restart|reload|stop).*(corosync|pve-cluster)", c)] == []
+
+
+def test_root_that_is_stopped_by_another_line_of_sshd_s_is_told(formed: Nodes) -> None:
+    """PermitRootLogin is not all: verify goes to every node as root."""
+    box = formed["pve2"]
+    path = f"{box.system.settings['ssh-dir']}/sshd_config"
+    before = box.read(path)
+    box.put(path, f"{before}\nDenyUsers root\n", 0o600)
+    box.run("systemctl reload-or-restart sshd").check()
+    assert formed.verify("pve1").expect(1).failures == ["root reaches pve2 by key"]
+    box.put(path, before, 0o600)
+    box.run("systemctl reload-or-restart sshd").check()
+    formed.verify("pve1").expect(0)
+
+
 def test_the_ticket_arrives_over_ssh_from_every_node_at_every_other(formed: Nodes) -> None:
     for name, box in formed.node.items():
         for number, other in enumerate(formed.node, 1):

@@ -352,6 +352,18 @@ def test_all_reasons_in_one_go(make: Make) -> None:
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("text", ["wiki", "alone"])
+def test_files_below_the_mount_point_of_pmxcfs(make: Make, text: str, shell: str) -> None:
+    box = make(ALONE["alt-p8"] if text == "alone" else support.WIKI, held=HELD)
+    box.run("mkdir -p /etc/pve/qemu-server && echo mine >/etc/pve/storage.cfg && touch /etc/pve/.hidden").check()
+    said = "files lie in the directory that it is mounted on: /etc/pve/qemu-server /etc/pve/storage.cfg /etc/pve/.hidden"
+    run = refused(box, said, shell=shell)
+    box.run(advice(run, "files lie in").partition("when it is up: ")[2]).check()
+    assert box.read("/root/etc-pve/storage.cfg") == "mine\n"
+    support.check(box, shell=shell).expect(2)
+
+
 # A copy that is not whole ---------------------------------------------------------------------------------------
 
 

@@ -399,6 +399,27 @@ def test_a_nic_whose_name_says_no_type(make: Make) -> None:
     bridge_is_right(box, "enp1s0")
 
 
+def test_a_bridge_that_moves_to_another_nic_loses_no_address(make: Make) -> None:
+    """N3: the wiki's second run, with another NIC, writes over the bridge's address; here what is there is told first."""
+    nics = {"eth0": ["10.0.0.251/24"], "eth1": ["10.0.9.5/24"]}
+    box = make(ALONE["alt-p8"], nics=nics, held=HELD)
+    applied(box, "bridge")
+    moved = support.changed(ALONE["alt-p8"], ('nic = "eth0"', 'nic = "eth1"'))
+    box.put(support.PLACE, support.build(moved)["pve1"])
+    run = refused(box, "bridge", f"{IFACES}/eth1 holds what the description does not state")
+    assert "10.0.9.5" in run.tap.failures()[0].yaml["help"]
+    assert box.read(f"{IFACES}/vmbr0/ipv4address") == "10.0.0.251/24 brd +\n"
+
+
+def test_an_address_that_somebody_put_into_the_port_since_is_not_lost(make: Make) -> None:
+    """N3: `mv` would write it over the bridge's own."""
+    box = make(ALONE["alt-p8"], held=HELD)
+    applied(box, "bridge")
+    etcnet(box, "eth0", ipv4address="10.0.9.5/24\n")
+    refused(box, "bridge", f"{IFACES}/eth0 holds what the description does not state")
+    assert box.read(f"{IFACES}/eth0/ipv4address") == "10.0.9.5/24\n"
+
+
 def test_a_route_of_another_nic_is_shown(make: Make) -> None:
     """Two default routes: the second is none of ours to remove."""
     box = make(ALONE["alt-p8"], nics={"eth0": ["10.0.0.251/24"], "eth1": ["10.0.9.5/24"]}, held=HELD)
@@ -591,6 +612,14 @@ def test_a_broken_sshd_config(make: Make, text: str) -> None:
     assert is_on(box, "sshd")[1] == "active"
 
 
+def test_no_sshd_config(make: Make) -> None:
+    """S6: as on a system that keeps it elsewhere; the wiki's sed goes on with an error."""
+    box = make(held=HELD)
+    box.remove(SSHD_CONFIG)
+    refused(box, "ssh", f"sshd does not accept {SSHD_CONFIG}")
+    assert not box.exists(SSHD_CONFIG)
+
+
 SSH = {
     "SendEnv in the last Host block": "Host *\n    SendEnv LANG\nHost old\n    SendEnv LC_ALL\n",
     "no SendEnv": "Host *\n    ForwardAgent no\n",
@@ -771,6 +800,16 @@ def test_kinds_of_units(make: Make) -> None:
     assert is_on(box, "syslogd") == ("enabled", "active"), "a SysV script that was not enabled"
     assert is_on(box, "rpc-statd") == ("enabled", "active"), "nfslock is an alias of it"
     assert support.apply(box, "--only", "services").expect(0).changes == 0
+
+
+def test_the_services_that_the_wiki_forgets(make: Make) -> None:
+    """V6: without them parts of the web interface stay dead."""
+    box = make(ALONE["alt-p11"])
+    names = ["pve-firewall", "pve-ha-lrm", "pve-ha-crm", "qmeventd", "lxc", "lxc-net", "pvescheduler", "spiceproxy"]
+    box.run(f"systemctl disable {' '.join(names)} 2>&1; systemctl stop {' '.join(names)}").check()
+    assert {is_on(box, name) for name in names} == {("disabled", "inactive")}
+    support.apply(box).expect(0)
+    assert {name: is_on(box, name) for name in names} == dict.fromkeys(names, ("enabled", "active"))
 
 
 def test_a_unit_that_fails(make: Make) -> None:
