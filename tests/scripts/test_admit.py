@@ -293,6 +293,7 @@ def test_before_there_is_a_cluster_nobody_is_admitted() -> None:
         assert not nodes["pve1"].exists(UNIT)
 
 
+@pytest.mark.trap("S8")
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize(("policy", "before", "after"), [
     ("keep", "#PermitRootLogin without-password", "prohibit-password"),

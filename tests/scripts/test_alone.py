@@ -61,6 +61,7 @@ def test_joining_alone_does_not_open_root_s_login() -> None:
         assert made(nodes["pve2"]) == []
 
 
+@pytest.mark.trap("K1")
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_first_node_that_was_set_up_anew_makes_no_second_cluster(target: str) -> None:
     with ready(target) as nodes:
@@ -155,6 +156,7 @@ DAMAGES = {
 }
 
 
+@pytest.mark.trap("C3")
 @pytest.mark.parametrize("name", DAMAGES)
 def test_verify_of_one_step_sees_it(member: Nodes, name: str) -> None:
     damage, mend, said = DAMAGES[name]

@@ -41,10 +41,12 @@ def test_verify_is_content_everywhere(formed: Nodes) -> None:
         formed.verify(name).expect(0)
 
 
+@pytest.mark.trap("K11")
 def test_the_join_through_another_member_asked_that_member(formed: Nodes) -> None:
     assert [words[2] for words in adds(formed["pve3"])] == ["10.0.0.252"]
 
 
+@pytest.mark.trap("K1", "K2")
 def test_a_second_apply_changes_and_restarts_nothing(formed: Nodes) -> None:
     for name, box in formed.node.items():
         before = support.picture(box, skip=[support.LOG])
@@ -56,6 +58,7 @@ def test_a_second_apply_changes_and_restarts_nothing(formed: Nodes) -> None:
         assert support.untouched(before, support.picture(box, skip=[support.LOG])) == []
 
 
+@pytest.mark.trap("K6")
 def test_nothing_of_the_cluster_is_restarted_but_by_pvecm_itself(formed: Nodes) -> None:
     """On a live cluster it can cost quorum and, with HA, fencing. The log has all commands since the first run."""
     for name, box in formed.node.items():
@@ -64,6 +67,7 @@ def test_nothing_of_the_cluster_is_restarted_but_by_pvecm_itself(formed: Nodes) 
         assert [c for c in commands if re.search(r"systemctl .*(restart|reload|stop).*(corosync|pve-cluster)", c)] == []
 
 
+@pytest.mark.trap("S8")
 def test_root_that_is_stopped_by_another_line_of_sshd_s_is_told(formed: Nodes) -> None:
     """PermitRootLogin is not all: verify goes to every node as root."""
     box = formed["pve2"]
@@ -164,6 +168,7 @@ def test_the_script_makes_roots_key_where_there_is_none() -> None:
         assert nodes.apply("pve1", "--only", "trust").expect(0).changes == 0
 
 
+@pytest.mark.trap("K7")
 def test_ids_and_votes_are_those_of_the_description() -> None:
     own = ["nodeid = 7", "nodeid = 3\nvotes = 2"]
     with Nodes(description("alt-p11", own)) as nodes:

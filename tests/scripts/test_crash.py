@@ -90,6 +90,7 @@ def undisturbed(target: str) -> tuple[Tree, dict[str, int]]:
 PARTS = 4
 
 
+@pytest.mark.trap("N6")
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("call", ["vfork", "clone"])
 @pytest.mark.parametrize("part", range(PARTS))
@@ -243,6 +244,7 @@ CUTS = [(target, after) for target in TARGETS for after in (0.1, 0.4, 0.8, 1.2, 
 SAMPLE = [("alt-p8", 0.1), ("alt-p8", 1.6), ("alt-p11", 0.8), ("alt-p11", 2.4)]
 
 
+@pytest.mark.trap("B6")
 @pytest.mark.parametrize(("target", "after"), CUTS if EVERY else SAMPLE)
 def test_a_power_cut_of_the_joiner_is_led_to_the_end_by_the_messages(target: str, after: float) -> None:
     with ready(target) as nodes:

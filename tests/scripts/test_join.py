@@ -176,6 +176,7 @@ def under(condition: Condition, nodes: Nodes) -> Iterator[None]:
         next(made, None)
 
 
+@pytest.mark.trap("K2", "K9", "K10", "K12")
 @pytest.mark.parametrize("name", CONDITIONS)
 def test_refused_before_anything_is_touched(still_a_pair: Nodes, name: str) -> None:
     """Where root gets into the member already, the first pass knows: 78, and nothing is changed."""
@@ -190,6 +191,7 @@ def test_refused_before_anything_is_touched(still_a_pair: Nodes, name: str) -> N
         assert support.unit_calls(nodes["pve2"]) == nodes["pve2"].calls("pvecm") == []
 
 
+@pytest.mark.trap("K9", "K10", "K12")
 @pytest.mark.parametrize("name", [name for name in CONDITIONS if not name.startswith("member_down")])
 @pytest.mark.parametrize("pair", grouped("pair")[:1], indirect=True)
 def test_stopped_right_before_pvecm_where_only_the_password_opens(still_a_pair: Nodes, name: str) -> None:
@@ -224,6 +226,7 @@ VALUABLES = {
 }
 
 
+@pytest.mark.trap("K3")
 @pytest.mark.parametrize("name", VALUABLES)
 @pytest.mark.parametrize("pair", grouped("pair")[:1], indirect=True)
 def test_what_joining_would_throw_away_is_named(still_a_pair: Nodes, name: str) -> None:
@@ -253,6 +256,7 @@ def test_what_every_installation_has_is_not_of_value(still_a_pair: Nodes) -> Non
     assert seen.tap.find("nothing in /etc/pve would be lost").ok
 
 
+@pytest.mark.trap("B6")
 def test_an_authkey_without_a_cluster_is_refused(still_a_pair: Nodes) -> None:
     box = still_a_pair["pve2"]
     box.put("/etc/corosync/authkey", "key")
@@ -263,6 +267,7 @@ def test_an_authkey_without_a_cluster_is_refused(still_a_pair: Nodes) -> None:
         box.remove("/etc/corosync/authkey")
 
 
+@pytest.mark.trap("K2")
 def test_the_member_is_in_another_cluster(still_a_pair: Nodes) -> None:
     other = description(TARGETS[still_a_pair.system == "alt-p11"], 2).replace('name = "mypve"', 'name = "other"')
     box = still_a_pair["pve2"]
@@ -271,6 +276,7 @@ def test_the_member_is_in_another_cluster(still_a_pair: Nodes) -> None:
     assert "pve1 is not in cluster other" in str(refused.failures)
 
 
+@pytest.mark.trap("K4")
 @pytest.mark.parametrize("pair", grouped("pair")[:1], indirect=True)
 def test_a_wrong_password_joins_nothing(still_a_pair: Nodes) -> None:
     nodes = still_a_pair
@@ -345,6 +351,7 @@ def help_of(run: Run, part: str) -> str:
 MADE_ANEW = "#!/bin/sh\n[ -e /etc/machine-id ] || echo 0123456789abcdef0123456789abcdef >/etc/machine-id\n"
 
 
+@pytest.mark.trap("K12")
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_copy_of_the_member_gets_what_is_its_own_by_the_messages(target: str) -> None:
     with ready(target) as nodes:
@@ -373,6 +380,7 @@ def test_machine_ids_that_are_yet_to_be_made_are_no_copies(still_a_pair: Nodes, 
     assert len(refused.failures) == 1 and "a host key of pve1" in refused.failures[0]
 
 
+@pytest.mark.trap("B6")
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_half_done_join_is_led_to_its_end_by_the_messages(target: str) -> None:
     """The member lists the node and waits for it, and the node has got nothing: each message is followed literally."""
@@ -393,6 +401,7 @@ def test_a_half_done_join_is_led_to_its_end_by_the_messages(target: str) -> None
         joined(nodes)
 
 
+@pytest.mark.trap("K4")
 @pytest.mark.parametrize("target", TARGETS)
 def test_pvecm_that_fails_is_not_believed(target: str) -> None:
     """On PVE from 5.2 on it exits with 0 all the same."""
@@ -408,6 +417,7 @@ def test_pvecm_that_fails_is_not_believed(target: str) -> None:
         joined(nodes)
 
 
+@pytest.mark.trap("K5")
 def test_pvecm_that_hangs_is_ended_and_the_node_is_healthy_after_the_next_run() -> None:
     with ready("alt-p11") as nodes:
         support.edit(nodes["pve2"], ("\nlimit_join=60\n", "\nlimit_join=5\n"), path="/root/pve2.sh")
@@ -420,12 +430,14 @@ def test_pvecm_that_hangs_is_ended_and_the_node_is_healthy_after_the_next_run() 
         joined(nodes)
 
 
+@pytest.mark.trap("K8")
 def test_a_join_from_within_etc_pve_is_no_join_from_within_etc_pve() -> None:
     with ready("alt-p11") as nodes:
         nodes.apply("pve2", cwd="/etc/pve").expect(0)
         joined(nodes)
 
 
+@pytest.mark.trap("K2")
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_member_that_is_not_created_yet(target: str) -> None:
     with Nodes(description(target, 2)) as nodes:
@@ -463,6 +475,7 @@ def test_a_host_key_that_is_not_the_described_one_ends_the_join() -> None:
         joined(nodes)
 
 
+@pytest.mark.trap("K1", "B7")
 def test_own_cluster_is_another_one() -> None:
     with Nodes(description("alt-p8", 2), ["pve2"]) as nodes:
         box = nodes["pve2"]
@@ -485,6 +498,7 @@ def clean(nodes: Nodes, name: str, help_: str) -> None:
     joined(nodes)
 
 
+@pytest.mark.trap("B8")
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_node_that_was_taken_out_is_not_put_back_before_it_was_cleaned(target: str) -> None:
     with ready(target) as nodes:
@@ -500,6 +514,7 @@ def test_a_node_that_was_taken_out_is_not_put_back_before_it_was_cleaned(target:
         clean(nodes, "pve2", help_of(seen, "is not listed in it"))
 
 
+@pytest.mark.trap("B8")
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_node_that_was_taken_out_while_it_was_down(target: str) -> None:
     """It knows nothing of it, and waits for the others in vain."""
@@ -519,6 +534,7 @@ def test_a_node_that_was_taken_out_while_it_was_down(target: str) -> None:
         clean(nodes, "pve2", help_)
 
 
+@pytest.mark.trap("B6")
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_key_of_a_join_that_was_broken_off_is_led_out_by_the_messages(target: str) -> None:
     """The member lists the node, and all that the node has is the key: both halves of the message are followed."""
@@ -537,6 +553,7 @@ def test_a_key_of_a_join_that_was_broken_off_is_led_out_by_the_messages(target: 
         joined(nodes)
 
 
+@pytest.mark.trap("C2")
 def test_an_imported_stub_is_led_out_by_the_message() -> None:
     """pve-cluster was started before the script came, and has taken the package's example for a cluster's."""
     with Nodes(description("alt-p8", 2)) as nodes:
@@ -552,6 +569,7 @@ def test_an_imported_stub_is_led_out_by_the_message() -> None:
         joined(nodes)
 
 
+@pytest.mark.trap("K7")
 @pytest.mark.parametrize("target", TARGETS)
 def test_two_that_join_at_the_same_moment_do_not_break_the_member(target: str) -> None:
     """Each ends joined at once, or is told to wait and ends joined in its next run."""
@@ -581,6 +599,7 @@ def at_once(nodes: Nodes, *names: str) -> dict[str, Run]:
     return ended
 
 
+@pytest.mark.trap("K7")
 def test_the_lock_of_another_joiner_is_kept_and_a_stale_one_is_not() -> None:
     with ready("alt-p11") as nodes:
         member = nodes["pve1"]

@@ -63,6 +63,7 @@ def state(box: Sandbox) -> None:
     assert default_routes(box) == [("10.0.0.1", "vmbr0")]
 
 
+@pytest.mark.trap("N4")
 def test_etcnet_dhcp_is_got_by_the_bridge_and_not_by_the_port() -> None:
     with kept("alt-p8", files=DHCP) as nodes:
         box = nodes["pve1"]
@@ -125,6 +126,7 @@ def test_ifupdown2_with_nothing_to_keep_is_refused() -> None:
         assert support.untouched(before, support.picture(nodes["pve1"], skip=[support.LOG])) == []
 
 
+@pytest.mark.trap("N6")
 @pytest.mark.parametrize("target", ["alt-p8", "alt-p11"])
 def test_killed_half_way_the_address_is_not_lost(target: str) -> None:
     """At each command where the run may die, the next run ends with the address on the bridge."""

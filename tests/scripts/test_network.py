@@ -111,6 +111,7 @@ def test_an_address_that_changes_in_the_description_changes_on_the_node(target: 
         assert addresses(box)["vmbr0"] == ["10.0.0.77/24"]
 
 
+@pytest.mark.trap("B12")
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("port", ["tap100i0", "veth101i0", "fwpr102p0"])
 def test_a_bridge_with_guests_on_it_is_not_taken_down(target: str, port: str) -> None:

@@ -61,6 +61,7 @@ def without_package(box: Sandbox, *names: str) -> None:
 # The wrong place ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.trap("B1")
 @pytest.mark.parametrize("hostname", ["pve9", "PVE1", "pve", "pve11.localdomain"])
 def test_another_host(make: Make, hostname: str) -> None:
     box = make(hostname=hostname, held=HELD)
@@ -115,6 +116,7 @@ def test_a_nic_in_a_bond_has_its_own_address_still(make: Make) -> None:
     refused(box, f"is to be {MAC}: eth0=52:54:00:00:00:01 eth1=52:54:00:00:00:02")
 
 
+@pytest.mark.trap("B1")
 @pytest.mark.parametrize("shell", SHELLS)
 def test_another_machine_of_the_same_name(make: Make, shell: str) -> None:
     box = make(MACHINE, held=HELD, nics={"eth0": ["10.0.0.251/24"], "eth1": []})
@@ -127,6 +129,7 @@ def test_another_machine_of_the_same_name(make: Make, shell: str) -> None:
     assert "or a copy of it?" in advice(run, "machine id")
 
 
+@pytest.mark.trap("B1")
 @pytest.mark.parametrize("text", ["", "uninitialized\n", None])
 def test_a_machine_without_an_id(make: Make, text: str | None) -> None:
     box = make(MACHINE, held=HELD)
@@ -156,6 +159,7 @@ def test_another_user(make: Make) -> None:
     assert support.untouched(before, support.picture(box)) == []
 
 
+@pytest.mark.trap("S6", "B10")
 @pytest.mark.parametrize("text", ["Debian GNU/Linux 12\n", "", "  \n"])
 def test_another_release(make: Make, text: str) -> None:
     box = make(held=HELD, files={"/etc/altlinux-release": text})
@@ -169,6 +173,7 @@ def test_no_release_file(make: Make) -> None:
     refused(box, '/etc/altlinux-release says "", not ALT *')
 
 
+@pytest.mark.trap("B10")
 @pytest.mark.parametrize("version", ["5.1-35/722cc488", "3.4-6/102d4547", "44.1/0", "8.4.1/2a5fa54a8503f96d"])
 def test_another_series(make: Make, version: str) -> None:
     box = make(held=HELD, settings={"pve-version": version})
@@ -189,6 +194,7 @@ def test_no_pve(make: Make) -> None:
     assert "apt-get install pve-manager" in advice(run, "packages are missing")
 
 
+@pytest.mark.trap("B10")
 @pytest.mark.parametrize("system", support.TEXTS)
 def test_a_package_is_missing(make: Make, system: str) -> None:
     box = make(support.TEXTS[system], held=HELD)
@@ -197,6 +203,7 @@ def test_a_package_is_missing(make: Make, system: str) -> None:
     assert "openssh-server" in run.tap.find("packages are missing").description
 
 
+@pytest.mark.trap("N9", "B10")
 @pytest.mark.parametrize(
     ("system", "path"),
     [("alt-p8", "/usr/sbin/brctl"), ("alt-p8", "/usr/bin/openssl"), ("alt-p11", "/usr/sbin/ifreload")],
@@ -213,6 +220,7 @@ def test_rpm_is_missing(make: Make) -> None:
     refused(box, "rpm cannot tell which packages are installed", "commands are missing: rpm")
 
 
+@pytest.mark.trap("N8")
 @pytest.mark.parametrize(
     ("system", "unit"),
     [
@@ -232,16 +240,19 @@ def test_a_second_network_manager(make: Make, system: str, unit: str) -> None:
     support.check(box).expect(2)
 
 
+@pytest.mark.trap("N7")
 def test_the_nic_is_missing(make: Make) -> None:
     refused(make(nics={"enp1s0": ["10.0.0.251/24"]}, held=HELD), "there is no interface eth0")
 
 
+@pytest.mark.trap("N7")
 def test_the_nic_is_wireless(make: Make) -> None:
     box = make(held=HELD)
     box.run("mount -t tmpfs nics /sys/class/net && mkdir -p /sys/class/net/eth0/wireless").check()
     refused(box, "interface eth0 is wireless")
 
 
+@pytest.mark.trap("N7")
 @pytest.mark.parametrize("system", support.TEXTS)
 def test_the_nic_is_in_another_bridge(make: Make, system: str) -> None:
     box = make(support.TEXTS[system], held=HELD)
@@ -249,6 +260,7 @@ def test_the_nic_is_in_another_bridge(make: Make, system: str) -> None:
     refused(box, "interface eth0 belongs to another bridge or bond")
 
 
+@pytest.mark.trap("N8")
 @pytest.mark.parametrize("line", ["DISABLED=yes", "NM_CONTROLLED=yes", " disabled='yes'"])
 def test_etcnet_s_defaults_turn_interfaces_off(make: Make, line: str) -> None:
     """As NetworkManager's package writes them: the network would not come up again."""
@@ -303,6 +315,7 @@ def test_a_further_address_is_not_lost(make: Make) -> None:
     support.check(box).expect(2)
 
 
+@pytest.mark.trap("S7")
 def test_a_broken_sshd_config_is_no_policy(make: Make) -> None:
     box = make(held=HELD)
     box.run("echo NoSuchOption yes >>/etc/openssh/sshd_config").check()
@@ -352,6 +365,7 @@ def test_all_reasons_in_one_go(make: Make) -> None:
     )  # fmt: skip
 
 
+@pytest.mark.trap("B9")
 @pytest.mark.parametrize("shell", SHELLS)
 @pytest.mark.parametrize("text", ["wiki", "alone"])
 def test_files_below_the_mount_point_of_pmxcfs(make: Make, text: str, shell: str) -> None:
@@ -367,6 +381,7 @@ def test_files_below_the_mount_point_of_pmxcfs(make: Make, text: str, shell: str
 # A copy that is not whole ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.trap("B13")
 @pytest.mark.parametrize("shell", SHELLS)
 def test_a_copy_with_windows_line_ends(make: Make, shell: str) -> None:
     box = make(held=HELD)
@@ -389,6 +404,7 @@ def cuts(text: str) -> list[int]:
     return sorted({*range(0, size, 199), *ends, *range(size - 30, size)} - {size})
 
 
+@pytest.mark.trap("B13")
 @pytest.mark.parametrize("shell", SHELLS)
 def test_a_copy_that_was_cut_short(make: Make, shell: str) -> None:
     box = make(held=HELD)
@@ -593,6 +609,7 @@ def test_what_is_written_does_not_depend_on_the_umask(make: Make, system: str, u
 # Another run ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.trap("B2")
 @pytest.mark.parametrize("shell", SHELLS)
 def test_while_another_run_holds_the_lock(make: Make, shell: str) -> None:
     box = make(held=HELD)
@@ -611,6 +628,7 @@ LOCK = "/run/pvegen/d"
 LOCKFILE = "/run/pvegen/lock"
 
 
+@pytest.mark.trap("B2")
 def test_the_lock_where_there_is_no_flock(make: Make) -> None:
     box = make(ALONE["alt-p8"], held=HELD)
     box.run("rm /usr/bin/flock").check()
@@ -622,6 +640,7 @@ def test_the_lock_where_there_is_no_flock(make: Make) -> None:
     assert box.exists(f"{LOCK}/pid"), "the lock of the other run is gone"
 
 
+@pytest.mark.trap("B2")
 @pytest.mark.parametrize("shell", SHELLS)
 @pytest.mark.parametrize("stale", ["a dead run's", "one that died at once", "none"])
 def test_a_stale_lock_where_there_is_no_flock(make: Make, shell: str, stale: str) -> None:
@@ -711,6 +730,7 @@ IN_THE_WAY = [
 ]
 
 
+@pytest.mark.trap("S5", "B11")
 @pytest.mark.parametrize(("what", "path"), IN_THE_WAY)
 def test_something_else_stands_where_a_file_is_to_be(make: Make, path: str, what: str) -> None:
     box = make(held=HELD)
@@ -754,6 +774,7 @@ def test_a_directory_stands_where_the_time_zone_is_to_be(make: Make) -> None:
 # Where nothing can be written -------------------------------------------------------------------------------------
 
 
+@pytest.mark.trap("B3")
 @pytest.mark.parametrize("system", support.TEXTS)
 def test_a_read_only_root(make: Make, system: str) -> None:
     """As a kernel leaves it that met a broken disk."""
@@ -769,6 +790,7 @@ def test_a_read_only_root(make: Make, system: str) -> None:
     support.check(box).expect(0)
 
 
+@pytest.mark.trap("B3")
 @pytest.mark.parametrize("shell", SHELLS)
 def test_parts_of_the_tree_that_are_read_only(make: Make, shell: str) -> None:
     """What lies on top counts: something writable over it is no fault, nor what is written to by nobody."""
@@ -782,6 +804,7 @@ def test_parts_of_the_tree_that_are_read_only(make: Make, shell: str) -> None:
     support.check(box, shell=shell).expect(2)
 
 
+@pytest.mark.trap("B4")
 @pytest.mark.parametrize("shell", SHELLS)
 def test_less_room_than_a_run_may_need(make: Make, shell: str) -> None:
     box = make(ALONE["alt-p8"], held=HELD)
@@ -801,6 +824,7 @@ DF = """Filesystem                  1024-blocks      Used Available Capacity Mou
 """
 
 
+@pytest.mark.trap("B4")
 @pytest.mark.parametrize("shell", SHELLS)
 def test_what_df_may_say(make: Make, shell: str) -> None:
     """Blanks in the name of a device, long names, the same file system twice; and no answer is no reason to refuse."""
@@ -816,6 +840,7 @@ def test_what_df_may_say(make: Make, shell: str) -> None:
 CLOCK = f"{support.LOG}/alone.last"
 
 
+@pytest.mark.trap("B5")
 @pytest.mark.parametrize("shell", SHELLS)
 def test_a_clock_that_was_set_back(make: Make, shell: str) -> None:
     """By less than a day it is a matter of summers and time zones; the way out for a clock that was ahead is named."""
@@ -835,6 +860,7 @@ def test_a_clock_that_was_set_back(make: Make, shell: str) -> None:
         support.check(box, shell=shell).expect(2)
 
 
+@pytest.mark.trap("K9", "B5")
 @pytest.mark.parametrize("said", ["0", "1000000000", "", "nonsense"])
 def test_a_clock_of_before_this_pve(make: Make, said: str) -> None:
     box = make(ALONE["alt-p8"], held=HELD)

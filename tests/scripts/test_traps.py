@@ -98,6 +98,7 @@ HOSTS: dict[str, tuple[str | None, str]] = {
 }
 
 
+@pytest.mark.trap("H1", "H2")
 @pytest.mark.parametrize("name", HOSTS)
 def test_hosts(make: Make, name: str) -> None:
     before, after = HOSTS[name]
@@ -114,12 +115,14 @@ def test_hosts(make: Make, name: str) -> None:
         assert box.run(["getent", "hosts", address]).stdout.split()[1:] == [f"{node}.localdomain", node]
 
 
+@pytest.mark.trap("H1")
 def test_hosts_whose_block_lost_its_end(make: Make) -> None:
     box = make(held=HELD)
     box.put("/etc/hosts", LOOPBACK + BLOCK.replace("# END pvegen mypve: names\n", "10.0.0.8 store\n"))
     refused(box, "names", "/etc/hosts has a BEGIN line of ours without its END line")
 
 
+@pytest.mark.trap("H2")
 def test_names_that_dns_contradicts_are_shown(make: Make) -> None:
     """H2: forward and back are proved by what is answered, not by what was written."""
     box = make(held=HELD)
@@ -143,6 +146,7 @@ CLOCKS = {
 }
 
 
+@pytest.mark.trap("T1")
 @pytest.mark.parametrize("name", CLOCKS)
 def test_sysconfig_clock(make: Make, name: str) -> None:
     before, after = CLOCKS[name]
@@ -153,6 +157,7 @@ def test_sysconfig_clock(make: Make, name: str) -> None:
     assert box.read("/etc/timezone") == "Europe/Moscow\n"
 
 
+@pytest.mark.trap("T1")
 def test_no_sysconfig_clock(make: Make) -> None:
     """The wiki's `. /etc/sysconfig/clock` ends a POSIX shell, or leaves an empty zone and a link to a directory."""
     box = make(held=HELD)
@@ -162,6 +167,7 @@ def test_no_sysconfig_clock(make: Make) -> None:
     assert box.read("/etc/timezone") == "Europe/Moscow\n"
 
 
+@pytest.mark.trap("T1")
 @pytest.mark.parametrize(
     "made",
     [
@@ -199,6 +205,7 @@ def is_on(box: Sandbox, name: str) -> tuple[str, str]:
     return words[0], words[1]
 
 
+@pytest.mark.trap("V3")
 @pytest.mark.parametrize(
     ("running", "enabled", "stays"),
     [
@@ -223,6 +230,7 @@ def test_two_time_services(make: Make, running: list[str], enabled: list[str], s
         assert (on == ("enabled", "active")) if name == stays else (on[0] != "enabled" and on[1] == "inactive"), name
 
 
+@pytest.mark.trap("V3")
 def test_an_alias_is_no_second_time_service(make: Make) -> None:
     box = make(ALONE["alt-p11"], held=HELD)
     run = applied(box, "time")
@@ -359,6 +367,7 @@ START: dict[str, tuple[str, dict[str, dict[str, str]]]] = {
 }
 
 
+@pytest.mark.trap("N1", "N2", "N4", "N5", "N6", "N9", "N10")
 @pytest.mark.parametrize("up", [False, True], ids=["now", "booted"])
 @pytest.mark.parametrize("name", START)
 def test_bridge_on_etcnet(make: Make, name: str, up: bool) -> None:
@@ -378,6 +387,7 @@ def test_bridge_on_etcnet(make: Make, name: str, up: bool) -> None:
     bridge_is_right(box)
 
 
+@pytest.mark.trap("N6")
 def test_the_wiki_done_twice_and_brought_up(make: Make) -> None:
     """`ifup vmbr0` while eth0 has the address: both carry it, two default routes, and nobody is reached."""
     box = make(ALONE["alt-p8"], held=HELD)
@@ -388,6 +398,7 @@ def test_the_wiki_done_twice_and_brought_up(make: Make) -> None:
     bridge_is_right(box)
 
 
+@pytest.mark.trap("N7")
 def test_a_nic_whose_name_says_no_type(make: Make) -> None:
     """N7: etcnet guesses TYPE from eth0 and bond0, not from enp1s0."""
     box = make(
@@ -399,6 +410,7 @@ def test_a_nic_whose_name_says_no_type(make: Make) -> None:
     bridge_is_right(box, "enp1s0")
 
 
+@pytest.mark.trap("N3")
 def test_a_bridge_that_moves_to_another_nic_loses_no_address(make: Make) -> None:
     """N3: the wiki's second run, with another NIC, writes over the bridge's address; here what is there is told first."""
     nics = {"eth0": ["10.0.0.251/24"], "eth1": ["10.0.9.5/24"]}
@@ -411,6 +423,7 @@ def test_a_bridge_that_moves_to_another_nic_loses_no_address(make: Make) -> None
     assert box.read(f"{IFACES}/vmbr0/ipv4address") == "10.0.0.251/24 brd +\n"
 
 
+@pytest.mark.trap("N3")
 def test_an_address_that_somebody_put_into_the_port_since_is_not_lost(make: Make) -> None:
     """N3: `mv` would write it over the bridge's own."""
     box = make(ALONE["alt-p8"], held=HELD)
@@ -432,6 +445,7 @@ def test_a_route_of_another_nic_is_shown(make: Make) -> None:
     assert run.status == 1 and run.failures == ["the default route is via 10.0.0.1 on vmbr0"], run
 
 
+@pytest.mark.trap("B12")
 @pytest.mark.parametrize("system", support.TEXTS)
 def test_a_bridge_with_guests_is_not_taken_down(make: Make, system: str) -> None:
     box = make(ALONE[system], held=HELD)
@@ -469,6 +483,7 @@ WIKI_STANZA = (
 )
 
 
+@pytest.mark.trap("I1", "I2")
 @pytest.mark.parametrize("before", [None, "", LO, LO + WIKI_STANZA, LO + WIKI_STANZA * 3, f"# mine\n{LO}"])
 def test_the_mirror_is_made_once(make: Make, before: str | None) -> None:
     box = make(ALONE["alt-p8"], held=HELD)
@@ -481,6 +496,7 @@ def test_the_mirror_is_made_once(make: Make, before: str | None) -> None:
     assert box.read("/etc/network/interfaces") == f"{comment}{LO}\n{MIRROR}"
 
 
+@pytest.mark.trap("I1")
 def test_no_mirror_where_nobody_reads_it(make: Make) -> None:
     box = make(ALONE["alt-p8"], held=HELD)
     assert applied(box, "mirror").changes == 0
@@ -540,6 +556,7 @@ CASES: dict[str, tuple[str | None, str]] = {
 }
 
 
+@pytest.mark.trap("I1")
 @pytest.mark.parametrize("name", CASES)
 def test_interfaces(make: Make, name: str) -> None:
     before, after = CASES[name]
@@ -559,6 +576,7 @@ def test_interfaces_whose_block_lost_its_end(make: Make) -> None:
     refused(box, "bridge", "/etc/network/interfaces has a BEGIN line of ours without its END line")
 
 
+@pytest.mark.trap("I1")
 def test_an_interface_that_another_file_describes(make: Make) -> None:
     box = make(ALONE["alt-p11"], held=HELD)
     box.put("/etc/network/interfaces.d/mine", "auto vmbr0\niface vmbr0 inet manual\n")
@@ -581,6 +599,7 @@ SSHD = {
 }
 
 
+@pytest.mark.trap("S1", "S2", "S3", "S4", "S5")
 @pytest.mark.parametrize("name", SSHD)
 def test_sshd_config(make: Make, name: str) -> None:
     before = SSHD[name]
@@ -597,6 +616,7 @@ def test_sshd_config(make: Make, name: str) -> None:
     assert is_on(box, "sshd")[1] == "active"
 
 
+@pytest.mark.trap("S7")
 @pytest.mark.parametrize("text", ["NoSuchOption yes\n", "Port 22\nMatch\n", "Port many\n"])
 def test_a_broken_sshd_config(make: Make, text: str) -> None:
     """S7: nothing is written and nothing restarted, for sshd would not come up again."""
@@ -612,6 +632,7 @@ def test_a_broken_sshd_config(make: Make, text: str) -> None:
     assert is_on(box, "sshd")[1] == "active"
 
 
+@pytest.mark.trap("S6")
 def test_no_sshd_config(make: Make) -> None:
     """S6: as on a system that keeps it elsewhere; the wiki's sed goes on with an error."""
     box = make(held=HELD)
@@ -629,6 +650,7 @@ SSH = {
 }
 
 
+@pytest.mark.trap("S3")
 @pytest.mark.parametrize("name", SSH)
 def test_ssh_config(make: Make, name: str) -> None:
     """S3: what the wiki's sed puts into the last Host block holds for that host alone."""
@@ -641,6 +663,7 @@ def test_ssh_config(make: Make, name: str) -> None:
         )
 
 
+@pytest.mark.trap("S8")
 @pytest.mark.parametrize(
     "before", ["", "PermitRootLogin without-password\n", "PermitRootLogin prohibit-password\n", "PermitRootLogin yes\n"]
 )
@@ -668,6 +691,7 @@ def test_no_root_login_at_all(make: Make) -> None:
 TEMPLATES = [f"/usr/share/doc/{package}/rrdcached.sysconfig" for package in ("pve-cluster", "pve-manager")]
 
 
+@pytest.mark.trap("R1", "R2")
 @pytest.mark.parametrize("template", TEMPLATES)
 def test_rrdcached_of_either_folder(make: Make, template: str) -> None:
     box = make(ALONE["alt-p8"], held=HELD)
@@ -687,6 +711,7 @@ def test_rrdcached_of_either_folder(make: Make, template: str) -> None:
     assert support.unit_calls(box) == []
 
 
+@pytest.mark.trap("R1")
 def test_rrdcached_without_a_template(make: Make) -> None:
     box = make(ALONE["alt-p8"], held=HELD)
     for path in TEMPLATES:
@@ -707,12 +732,14 @@ def test_rrdcached_without_anything(make: Make) -> None:
 STUB = "/etc/corosync/corosync.conf"
 
 
+@pytest.mark.trap("C1")
 def test_the_stub_is_removed(make: Make) -> None:
     box = make(ALONE["alt-p8"], held=HELD)
     applied(box, "stub")
     assert not box.exists(STUB) and box.exists(f"{support.STATE}/alone/first{STUB}")
 
 
+@pytest.mark.trap("C1")
 @pytest.mark.parametrize(
     "added",
     ["# mine\n", "nodelist {\n  node {\n    ring0_addr: 10.0.0.251\n  }\n}\n", "totem {\n  cluster_name: x\n}\n"],
@@ -723,12 +750,14 @@ def test_a_stub_that_somebody_changed_stays(make: Make, added: str) -> None:
     refused(box, "stub", f"{STUB} is neither the package's example nor of a cluster")
 
 
+@pytest.mark.trap("C1")
 def test_a_configuration_that_no_package_brought_stays(make: Make) -> None:
     box = make(ALONE["alt-p8"], held=HELD)
     box.put("/var/lib/standin/owned", "")
     refused(box, "stub", f"{STUB} is neither the package's example nor of a cluster")
 
 
+@pytest.mark.trap("C1")
 @pytest.mark.parametrize("pmxcfs", ["up", "down"])
 def test_a_members_configuration_stays(make: Make, pmxcfs: str) -> None:
     """C1: on a live member the wiki's rm takes away what corosync needs at its next start."""
@@ -746,6 +775,7 @@ def test_a_members_configuration_stays(make: Make, pmxcfs: str) -> None:
     assert "quorate" in box.read("/etc/pve/.members")
 
 
+@pytest.mark.trap("C2")
 def test_a_stub_that_pmxcfs_has_taken_for_a_cluster(make: Make) -> None:
     """C2: pve-cluster was started before the stub was removed."""
     box = make(held=HELD)
@@ -765,6 +795,7 @@ def ready_for_services(box: Sandbox) -> None:
         support.apply(box, "--only", step).expect(0)
 
 
+@pytest.mark.trap("V2")
 def test_units_that_this_system_lacks_are_passed_over(make: Make) -> None:
     """V2: the wiki's one line enables nothing at all where one unit is missing."""
     box = make(ALONE["alt-p8"])
@@ -776,6 +807,7 @@ def test_units_that_this_system_lacks_are_passed_over(make: Make) -> None:
     assert is_on(box, "lxcfs") == ("enabled", "active")
 
 
+@pytest.mark.trap("V2")
 def test_kinds_of_units(make: Make) -> None:
     box = make(ALONE["alt-p8"])
     ready_for_services(box)
@@ -802,6 +834,7 @@ def test_kinds_of_units(make: Make) -> None:
     assert support.apply(box, "--only", "services").expect(0).changes == 0
 
 
+@pytest.mark.trap("V6")
 def test_the_services_that_the_wiki_forgets(make: Make) -> None:
     """V6: without them parts of the web interface stay dead."""
     box = make(ALONE["alt-p11"])
@@ -834,6 +867,7 @@ def test_a_required_unit_that_is_masked(make: Make) -> None:
     refused(box, "services", "pve-cluster is masked")
 
 
+@pytest.mark.trap("V5")
 def test_the_guests_unit_that_may_not_be_started_by_hand(make: Make) -> None:
     """V5: refused from 5.0-32; it is enabled and no more."""
     box = make(ALONE["alt-p11"])
@@ -844,6 +878,7 @@ def test_the_guests_unit_that_may_not_be_started_by_hand(make: Make) -> None:
     support.check(box).expect(0)
 
 
+@pytest.mark.trap("V1", "V4")
 def test_corosync_is_not_started_before_there_is_a_cluster(make: Make) -> None:
     """V1, V4: and on a node alone it is not even enabled."""
     box = make(ALONE["alt-p8"])
