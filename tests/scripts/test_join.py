@@ -608,7 +608,10 @@ def test_the_lock_of_another_joiner_is_kept_and_a_stale_one_is_not() -> None:
         assert "pve3 is joining the cluster just now" in bail(stopped)
         assert nodes["pve2"].calls("pvecm") == []
         assert member.read("/etc/pve/priv/pvegen-join/node") == "pve3\n"
+        # Where the other run was broken off, the message says how to let it go.
+        member.run(help_of(stopped, "pve3 is joining").rpartition("or on pve1: ")[2]).check()
+        assert not member.exists("/etc/pve/priv/pvegen-join")
         # Its own, from a run that was broken off, holds nobody.
-        member.run("echo pve2 >/etc/pve/priv/pvegen-join/node").check()
+        member.run("mkdir /etc/pve/priv/pvegen-join && echo pve2 >/etc/pve/priv/pvegen-join/node").check()
         nodes.apply("pve2").expect(0)
         joined(nodes)
