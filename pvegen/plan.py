@@ -96,7 +96,7 @@ def _units(view: View, target: Target) -> list[str]:
 # What the runtime itself calls, beside what the target's steps do.
 _TOOLS = [
     "awk", "cat", "chmod", "cmp", "cp", "date", "df", "diff", "find", "grep", "id", "ln", "mkdir", "mv", "ping",
-    "readlink", "rm", "sed", "sleep", "sync", "tail", "tr", "uname",
+    "readlink", "rm", "rmdir", "sed", "sha256sum", "sleep", "stat", "sync", "tail", "tr", "uname",
 ]  # fmt: skip
 
 

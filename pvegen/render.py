@@ -199,12 +199,12 @@ class Renderer:
 
     def _usage(self, script: Script, calls: list[str]) -> str:
         """The usage: calls and options that this script knows."""
-        shown = ["check", "apply", "verify", "confirm", *calls, "steps", "help"]
+        shown = ["check", "apply", "verify", "confirm", "rollback", *calls, "steps", "help"]
         name = f"{script.node}.sh"
         lines = []
         for call in shown:
             text = self._messages.words(f"usage.{call}", minutes=script.values["open_minutes"])
-            lines.append(f"  sh {name} {call:<7} {text}")
+            lines.append(f"  sh {name} {call:<8} {text}")
         for option in ("only", "from", "quiet", "overwrite", "within", "confirm", "activate"):
             lines.append("  " + self._messages.words(f"usage.option_{option}"))
         return "\n".join([self._messages.words("usage.head"), *lines]) + "\n"

@@ -1,22 +1,55 @@
 #!/bin/sh
+digest='c20ed96a65480d8627ae40a8a2c47dd6db8af62be906ddbc8a386413b72793b9'
+# That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
+# copy that was damaged, or edited by hand, nothing is done.
+# In a copy with Windows line ends this variable is not empty.
+eol=''
+[ -z "$eol" ] || { printf '%s\n' 'This copy has CRLF line ends (Windows): copy it again as a binary file, or run: tr -d '\''\r'\'' <copy >script' >&2; exit 78; } #
+set -u
+# bash takes functions from its environment; none of them is to stand for a
+# command.
+case ${BASH_VERSION:-} in
+    '') ;;
+    *) eval 'for name in $(declare -F); do case $name in declare | -*) ;; *) unset -f "$name" ;; esac; done' ;;
+esac
+PATH=/usr/sbin:/usr/bin:/sbin:/bin
+# The file that this shell reads; a pipe cannot be read twice. The messages go
+# out by 1<&2, since one bit that is wrong in the usual way would name a file
+# to write.
+case $- in
+    *[s]*) copy=/proc/self/fd/0 ;;
+    *) copy=$0 ;;
+esac
+copy_digest=''
+if [ -f "$copy" ]; then
+    copy_digest=$(sed 2d -- "$copy" | sha256sum)
+    copy_digest=${copy_digest%% *}
+    [ "$copy_digest" = "$digest" ] || { printf '%s\n' "This copy is damaged: its digest is ${copy_digest:-?}, and the one that was built has $digest. Copy it again. If it was edited by hand: edit the description or the snippets instead, and build anew." 1<&2; exit 78; }
+elif [ ! -e "$copy" ]; then
+    printf '%s\n' "$copy is not there to be checked: run the script by its path, as in: sh ./pve1.sh" 1<&2
+    exit 78
+fi
+
 # Node pve1 of the Proxmox VE cluster mypve: ALT p8, Proxmox VE 4.4, corosync
 # 2, etcnet.
 #
 # Run as root on the node itself:
-#   sh pve1.sh check   show what would change, write nothing; the default
-#   sh pve1.sh apply   make the changes; safe to repeat and to interrupt
-#   sh pve1.sh verify  see whether the node is as described and healthy
-#   sh pve1.sh confirm keep the network that apply --confirm manual is trying
-#   sh pve1.sh keys    print this node's public keys for the description
-#   sh pve1.sh admit   let root in by password for 15 minutes, for joins
-#   sh pve1.sh close   close what admit opened
-#   sh pve1.sh steps   list the steps
-#   sh pve1.sh help    show this
+#   sh pve1.sh check    show what would change, write nothing; the default
+#   sh pve1.sh apply    make the changes; safe to repeat and to interrupt
+#   sh pve1.sh verify   see whether the node is as described and healthy
+#   sh pve1.sh confirm  keep the network that apply --confirm manual is trying
+#   sh pve1.sh rollback put back what apply changed, as it was found first
+#   sh pve1.sh keys     print this node's public keys for the description
+#   sh pve1.sh admit    let root in by password for 15 minutes, for joins
+#   sh pve1.sh close    close what admit opened
+#   sh pve1.sh steps    list the steps
+#   sh pve1.sh help     show this
 #   --only STEP   this step alone
 #   --from STEP   this step and those after it
 #   --quiet       say only what is not as described
-#   --overwrite   replace our files that were changed by hand, and let go of
-#                 addresses and routes that are not described
+#   --overwrite   replace our files that were changed by hand, and files with
+#                 hard links, and let go of addresses and routes that are not
+#                 described
 #   --confirm-within SECONDS   how long a new network may take to be proved
 #                              (180)
 #   --confirm manual           the new network is kept by your call of confirm
@@ -34,16 +67,6 @@
 # is changed. want_... is a state: check shows the difference, apply makes it
 # so, verify fails where it is not. expect and holds are seen by their effect.
 # on_change and settle name who is told of a change.
-# In a copy with Windows line ends this variable is not empty.
-eol=''
-[ -z "$eol" ] || { printf '%s\n' 'This copy has CRLF line ends (Windows): copy it again as a binary file, or run: tr -d '\''\r'\'' <copy >script' >&2; exit 78; } #
-set -u
-# bash takes functions from its environment; none of them is to stand for a
-# command.
-case ${BASH_VERSION:-} in
-    '') ;;
-    *) eval 'for name in $(declare -F); do case $name in declare | -*) ;; *) unset -f "$name" ;; esac; done' ;;
-esac
 
 node='pve1'
 cluster='mypve'
@@ -68,10 +91,12 @@ limit_api=90
 step_host() {
     need_root
     need_host
+    need_writable /etc /root /var/lib /var/log
+    need_space /etc /root /var/lib /var/log
     need_release /etc/altlinux-release 'ALT *'
     need_series '4'
     need_packages pve-manager pve-cluster openssh-server openssh-clients
-    need_commands awk cat chmod cmp cp date diff find grep id ln mkdir mv ping readlink rm sed sleep sync tail tr uname \
+    need_commands awk cat chmod cmp cp date df diff find grep id ln mkdir mv ping readlink rm rmdir sed sha256sum sleep stat sync tail tr uname \
         pvecm pveversion systemctl ip ssh sshd ssh-keygen ssh-keyscan rpm getent openssl timeout
     need_no_rival NetworkManager systemd-networkd networking
 }
@@ -104,6 +129,7 @@ END
 # nobody. etcnet has a directory for each interface; the bridge's is written
 # before the port's is emptied.
 # What the switch of the network has to know.
+network_manager=etcnet
 network_bridges='vmbr0'
 network_made='vmbr0'
 network_interfaces='vmbr0 eth0'
@@ -172,7 +198,7 @@ END
 
     need_nothing_else /etc/net/ifaces/vmbr0 no
     want_not_ours /etc/net/ifaces/vmbr0/iplink
-    need_nothing_else /etc/net/ifaces/eth0 no
+    need_nothing_else /etc/net/ifaces/eth0 no /etc/net/ifaces/vmbr0 10.0.0.251/24
     want_not_ours /etc/net/ifaces/eth0/iplink
 }
 
@@ -281,6 +307,7 @@ step_stub() {
 # not have is passed over. pve-cluster brings up /etc/pve; corosync is started
 # by pvecm, when it has a configuration, and enabled after that.
 step_services() {
+    need_bare_mountpoint
     want_units present run syslogd rrdcached ksmtuned crond lxcfs cgmanager nfslock rpcbind
     want_units required run pve-cluster
 }
@@ -313,7 +340,7 @@ END
     create_cluster mypve
     if is_member; then want_units present run corosync; fi
     expect 'pve1 is in cluster mypve, quorate, and may write to /etc/pve' "$limit_quorum" \
-        'See: pvecm status; cat /etc/pve/.members; journalctl -b -u corosync -u pve-cluster. Are udp ports 5404-5405 (multicast) open between the nodes, clocks and MTU alike? If this node was being added and its member waits for it without quorum, on the member: pvecm expected 1, then apply here again.' \
+        'See: pvecm status; cat /etc/pve/.members; journalctl -b -u corosync -u pve-cluster. Are udp ports 5404-5405 (multicast) open between the nodes, clocks and MTU alike? If this node was being added and its member waits for it without quorum, on the member: pvecm expected 1, then apply here again. If the others no longer list pve1 (on one of them: pvecm nodes), it was taken out while it was down: back up what guests it still has, then clean it, here: systemctl stop pve-cluster corosync; pmxcfs -l; rm /etc/pve/corosync.conf; killall pmxcfs; rm -rf /etc/corosync/authkey /etc/corosync/corosync.conf; systemctl start pve-cluster; and apply again: it joins as a new node.' \
         in_quorum
     expect 'corosync has its key and the cluster'\''s configuration' 5 \
         'See: ls -l /etc/corosync; diff /etc/pve/corosync.conf /etc/corosync/corosync.conf. pve-cluster writes the configuration when it starts (systemctl restart pve-cluster) if config_version in /etc/pve/corosync.conf is the higher one; the key is the same on every member (/etc/corosync/authkey).' \
@@ -357,19 +384,20 @@ each_step() {
 usage() {
     cat <<'END'
 Run as root on the node itself:
-  sh pve1.sh check   show what would change, write nothing; the default
-  sh pve1.sh apply   make the changes; safe to repeat and to interrupt
-  sh pve1.sh verify  see whether the node is as described and healthy
-  sh pve1.sh confirm keep the network that apply --confirm manual is trying
-  sh pve1.sh keys    print this node's public keys for the description
-  sh pve1.sh admit   let root in by password for 15 minutes, for joins
-  sh pve1.sh close   close what admit opened
-  sh pve1.sh steps   list the steps
-  sh pve1.sh help    show this
+  sh pve1.sh check    show what would change, write nothing; the default
+  sh pve1.sh apply    make the changes; safe to repeat and to interrupt
+  sh pve1.sh verify   see whether the node is as described and healthy
+  sh pve1.sh confirm  keep the network that apply --confirm manual is trying
+  sh pve1.sh rollback put back what apply changed, as it was found first
+  sh pve1.sh keys     print this node's public keys for the description
+  sh pve1.sh admit    let root in by password for 15 minutes, for joins
+  sh pve1.sh close    close what admit opened
+  sh pve1.sh steps    list the steps
+  sh pve1.sh help     show this
   --only STEP   this step alone
   --from STEP   this step and those after it
   --quiet       say only what is not as described
-  --overwrite   replace our files that were changed by hand, and let go of addresses and routes that are not described
+  --overwrite   replace our files that were changed by hand, and files with hard links, and let go of addresses and routes that are not described
   --confirm-within SECONDS   how long a new network may take to be proved (180)
   --confirm manual           the new network is kept by your call of confirm
   --activate reboot          the new network comes with the next boot
@@ -399,7 +427,8 @@ after_apply() {
 # The call, its options, and the two passes: first what the steps need, with
 # nothing touched; then what they want.
 main() {
-    PATH=/usr/sbin:/usr/bin:/sbin:/bin
+    # The check again, for damage in the lines that make it.
+    [ "${copy_digest:-}" = "$digest" ] || { [ -e "$copy" ] && [ ! -f "$copy" ]; } || { printf '%s\n' 'This copy is damaged: the check of its digest was not run. Copy it again.' >&2; exit 78; }
     LC_ALL=C
     export PATH LC_ALL
     # With TMOUT "read" does not wait for a command that takes its time (ksh93 forgets
@@ -427,21 +456,21 @@ END
 '
     state_dir=/var/lib/pvegen/$cluster
     switch_dir=$state_dir/network
-    call='' help='' only='' from='' quiet='' overwrite='' log='' undo='' keeps_lock='' stage=''
+    call='' help='' only='' from='' quiet='' overwrite='' log='' undo='' keeps_lock='' stage='' index=''
     activate='' confirm='' confirm_within=''
-    case $0 in
-        /*) script=$0 ;;
-        *) script=$PWD/$0 ;;
+    case $copy in
+        # Read from its standard input it has no name.
+        /proc/self/*) script=$node.sh ;;
+        /*) script=$copy ;;
+        *) script=$PWD/$copy ;;
     esac
-    # Read from a pipe it has no name.
-    [ -f "$script" ] || script=$node.sh
     again=$(as_typed "$script")
     read_call "$@"
     cd / || exit 1
     case $call in
         help) usage ;;
         steps) list_steps ;;
-        check | apply | verify) run_call ;;
+        check | apply | verify | rollback) run_call ;;
         confirm) confirm_switch ;;
         network-*) switch_part ;;
         *) other_call ;;
@@ -451,7 +480,7 @@ END
 read_call() {
     while [ "$#" -gt 0 ]; do
         case $1 in
-            check | apply | verify | confirm | steps | help | keys | admit | close | network-try | network-back | network-boot | network-prove)
+            check | apply | verify | rollback | confirm | steps | help | keys | admit | close | network-try | network-back | network-boot | network-prove)
                 [ -z "$call" ] || wrong_call "two calls at once: $call and $1"
                 call=$1
                 ;;
@@ -490,11 +519,13 @@ read_call() {
     [ -z "$help" ] || call=help
     case $call in
         apply | help) ;;
-        *) [ -z "$confirm_within$confirm$activate" ] || wrong_call '--confirm-within, --confirm and --activate are for apply' ;;
+        rollback) [ -z "$activate" ] || wrong_call 'rollback takes --only, --quiet, --confirm-within and --confirm' ;;
+        *) [ -z "$confirm_within$confirm$activate" ] || wrong_call '--confirm-within and --confirm are for apply and rollback, --activate for apply' ;;
     esac
     confirm_within=${confirm_within:-180} confirm=${confirm:-proof} activate=${activate:-now}
     case $call in
         check | apply | verify | help) ;;
+        rollback) [ -z "$from$overwrite" ] || wrong_call 'rollback takes --only, --quiet, --confirm-within and --confirm' ;;
         *) [ -z "$only$from$quiet$overwrite" ] || wrong_call "$call takes no options" ;;
     esac
 }
@@ -523,7 +554,7 @@ run_call() {
     looks=0 temporary='' touched='' on_change='' check_with=''
     forget_looks
     tap_begin
-    if [ "$call" = apply ]; then
+    if [ "$call" = apply ] || [ "$call" = rollback ]; then
         is_root || refuse 'run as root'
         right_host || refuse "$other_host"
         take_lock
@@ -531,6 +562,12 @@ run_call() {
         settle_last_switch
         # Whoever reads the output may go away; the work goes on, and into the log.
         trap '' PIPE
+    fi
+    if [ "$call" = rollback ]; then
+        open_log
+        phase=want
+        roll_back_admission
+        roll_back
     fi
     subtest requirements
     each_step
@@ -602,7 +639,7 @@ end_part_way() {
     step_close
     [ -z "$undo" ] || "$undo"
     bail "stopped in step $step: $1"
-    remark "What was done up to here stays; nothing else was begun. Mend the cause, then run again: sh $again apply"
+    remark "What was done up to here stays; nothing else was begun. Mend the cause, then run again: sh $again $call"
     exit 1
 }
 
@@ -616,24 +653,24 @@ interrupted() {
     trap '' HUP INT TERM
     [ -z "${temporary:-}" ] || rm -f "$temporary"
     [ -z "$undo" ] || "$undo"
-    bail "interrupted in step $step; no file is half written; apply goes on from there"
+    bail "interrupted in step $step; no file is half written; $call goes on from there"
     exit "$1"
 }
 
 # take_lock [wait]: one run at a time; "wait" waits for the end of another.
 take_lock() {
     # Its own: another user's lock on it would hold us up.
-    if ! { (umask 077 && mkdir -p /run/pvegen) && chmod 700 /run/pvegen && true >>/run/pvegen/lock; }; then
-        refuse 'cannot make a lock under /run/pvegen'
-    fi
+    own_directories /run/pvegen || refuse 'cannot make a lock under /run/pvegen'
+    refuse_planted /run/pvegen/lock
+    true >>/run/pvegen/lock || refuse 'cannot make a lock under /run/pvegen'
     until try_lock; do
         [ "${1:-}" = wait ] || refuse 'another run of a pvegen script is under way on this node; wait for it to end'
         sleep 1
     done
 }
 
-# try_lock: flock where there is one, else a directory that names its owner, so
-# that a lock left by a dead run does not hold.
+# try_lock: flock where there is one. Else runs have numbers: the highest has the lock
+# for as long as its process lives, and only one can be the next.
 try_lock() {
     if command -v flock >/dev/null 2>&1; then
         exec 9>>/run/pvegen/lock
@@ -641,25 +678,101 @@ try_lock() {
         flock -n 9 9>&9
         return
     fi
-    lock_owner=''
-    if ! mkdir /run/pvegen/d 2>/dev/null; then
-        [ -s /run/pvegen/d/pid ] || sleep 1
-        [ ! -r /run/pvegen/d/pid ] || read -r lock_owner </run/pvegen/d/pid
-        if [ -n "$lock_owner" ] && kill -0 "$lock_owner" 2>/dev/null; then
-            return 1
-        fi
+    read -r boot_id </proc/sys/kernel/random/boot_id
+    last_run
+    [ "$run_number" -eq 0 ] || ! run_lives "$run_number" || return 1
+    started "$$"
+    printf '%s %s %s\n' "$$" "$start_time" "$boot_id" >"/run/pvegen/new.$$" || refuse 'cannot make a lock under /run/pvegen'
+    own_run=$((run_number + 1))
+    ln "/run/pvegen/new.$$" "/run/pvegen/run.$own_run" 2>/dev/null
+    run_made=$?
+    rm -f "/run/pvegen/new.$$"
+    [ "$run_made" -eq 0 ] || return 1
+    last_run
+    # What we saw may have been long ago.
+    if [ "$run_number" -ne "$own_run" ]; then
+        rm -f "/run/pvegen/run.$own_run"
+        return 1
     fi
-    printf '%s\n' "$$" >/run/pvegen/d/pid || refuse 'cannot make a lock under /run/pvegen'
-    trap 'rm -rf /run/pvegen/d' EXIT
+    for run_file in /run/pvegen/run.*; do
+        [ "$run_file" = "/run/pvegen/run.$own_run" ] || rm -f "$run_file"
+    done
+}
+
+# last_run: sets $run_number to the highest number of a run; 0 where there is none.
+last_run() {
+    run_number=0
+    for run_file in /run/pvegen/run.*; do
+        [ -e "$run_file" ] || continue
+        [ "${run_file##*.}" -le "$run_number" ] || run_number=${run_file##*.}
+    done
+}
+
+# run_lives NUMBER: its process is there: this number, this start, this boot. Gone
+# meanwhile, its place is taken.
+run_lives() {
+    { read -r run_pid run_start run_boot <"/run/pvegen/run.$1"; } 2>/dev/null || return 0
+    [ "$run_boot" = "$boot_id" ] && started "$run_pid" && [ "$start_time" = "$run_start" ]
+}
+
+# started PID: sets $start_time to when the process began; false where there is none.
+started() {
+    start_time=''
+    { read -r start_line <"/proc/$1/stat"; } 2>/dev/null || return 1
+    # Its name is in brackets, and may hold anything.
+    read -r start_state _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ start_time _ <<END
+${start_line##*) }
+END
+    [ "$start_state" != Z ]
+}
+
+# own_directories PATH...: they are there, and root's alone; somebody else's are refused.
+own_directories() {
+    (umask 077 && mkdir -p "$@") || return 1
+    planted=$(others_write "$@")
+    [ -z "$planted" ] || refuse "$planted under /run, /var/log or /var/lib is no directory of root's alone: somebody else made it. See what it is, and move it away."
+    chmod 700 "$@"
+}
+
+# refuse_planted PATH: a link or a pipe stands where we write into a file.
+refuse_planted() {
+    if [ -L "$1" ] || { [ -e "$1" ] && [ ! -f "$1" ]; }; then
+        refuse "$1 is not a plain file"
+    fi
+}
+
+# check_of FILE-OR-UNIT: what has to accept it before it is put back, into $check_with.
+check_of() {
+    check_with=''
+    case $1 in
+        "$sshd_config" | "$sshd_unit") check_with=sshd_keeps_login ;;
+        *) ;;
+    esac
+}
+
+# roll_back_admission: admit comes before all steps: it is the last that was opened.
+roll_back_admission() {
+    if [ -e "$state_dir/admitted" ] || [ -e "$state_dir/close.sh" ]; then
+        step=admission
+        subtest admission
+        end_admission
+        systemctl stop pvegen-close-later.timer >/dev/null 2>&1
+        rm -f "$state_dir/close.sh"
+        same 'Root'\''s login is as it was before admit.'
+        subtest_end admission
+    fi
 }
 
 open_log() {
-    if ! { mkdir -p /var/log/pvegen && chmod 700 /var/log/pvegen && true >>"/var/log/pvegen/$cluster.log"; }; then
-        refuse 'cannot write the log under /var/log/pvegen'
-    fi
+    own_directories /var/log/pvegen /var/lib/pvegen || refuse 'cannot write the log under /var/log/pvegen'
+    refuse_planted "/var/log/pvegen/$cluster.log"
+    true >>"/var/log/pvegen/$cluster.log" || refuse 'cannot write the log under /var/log/pvegen'
     exec 8>>"/var/log/pvegen/$cluster.log"
     log=yes
-    printf '\n# %s %s %s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$node" "$call${overwrite:+ --overwrite}" >&8
+    run_began=$(date -u '+%s %Y-%m-%dT%H:%M:%SZ')
+    printf '\n# %s %s %s\n' "${run_began#* }" "$node" "$call${overwrite:+ --overwrite}" >&8
+    # For the next run, which sees by it that the clock was set back.
+    printf '%s\n' "$run_began" >"/var/log/pvegen/$cluster.last"
 }
 
 # Output: TAP version 14, the same for people and for tools, and into the log.
@@ -898,7 +1011,7 @@ expect() {
 }
 
 # Files: what is wanted is compared, shown, and put in place whole; what stood
-# there first is kept under $state_dir/first.
+# there first is kept in the store.
 
 # want_file PATH [MODE] <<END: the file has just this content.
 want_file() {
@@ -909,12 +1022,14 @@ want_file() {
             return 0
         fi
         : "${step_differs:=yes}"
+        need_safe "$1"
         if [ -z "$overwrite" ] && changed_by_hand "$1"; then
             need_failed "$1 was changed by hand since this script wrote it" "Below is what was changed. Bring it into the description, or let it go with: sh $again apply --overwrite" \
                 "$(difference "$state_dir/written$1" "$1")"
         fi
     elif is_same "$1"; then
         same "$1"
+        tidy "$1"
         [ "$call" != apply ] || follow_hand "$1"
     else
         content=$(cat && printf x)
@@ -934,16 +1049,24 @@ want_edited() {
         edited_said=$("$@" test "$edited")
         case $?$overwrite in
             0 | 0yes) looks_same "$edited $*" ;;
-            1 | 1yes | 5yes) : "${step_differs:=yes}" ;;
+            1 | 1yes | 5yes)
+                : "${step_differs:=yes}"
+                need_safe "$edited"
+                ;;
             5) need_failed "$edited holds what the description does not state" "$edited_said -- State it, add it elsewhere, or let it go with: sh $again apply --overwrite" ;;
             4 | 4yes) need_failed "$edited has no address of the bridge or of its port that could be kept" 'State the address in the description instead of "keep".' ;;
             *) need_failed "$edited has a BEGIN line of ours without its END line" 'Somebody cut our block in two. Put the END line back where the block ended, or remove the block.' ;;
         esac
     elif is_same "$edited $*"; then
         same "$edited"
+        tidy "$edited"
     else
+        edited_tag=''
+        [ "$1" != block_filter ] || edited_tag=${2#*: }
+        # A line of the store is made of words.
+        case $edited_tag in *' '*) edited_tag=${edited_tag%% *}_${edited_tag#* } ;; *) ;; esac
         content=$("$@" print "$edited" && printf x)
-        put "$edited" ''
+        put "$edited" '' edited "$edited_tag"
     fi
 }
 
@@ -1034,7 +1157,10 @@ want_copy() {
 # want_directory PATH: the directory is there.
 want_directory() {
     if [ "$phase" = need ]; then
-        [ -d "$1" ] || : "${step_differs:=yes}"
+        if [ ! -d "$1" ]; then
+            : "${step_differs:=yes}"
+            need_safe "$1"
+        fi
         if [ ! -d "$1" ] && { [ -e "$1" ] || [ -L "$1" ]; }; then
             need_failed "$1 is not a directory"
         fi
@@ -1044,20 +1170,33 @@ want_directory() {
         staged=yes
     elif differs "$1/" 'create'; then
         mark_pending
-        keep_first "$1"
-        mkdir -p "$1" || cannot_write "$1"
+        make_directory "$1"
         changed "$1/" 'created'
     fi
+}
+
+# make_directory PATH: with those above it that are not there yet.
+make_directory() {
+    case ${1%/*} in
+        '') ;;
+        *) [ -d "${1%/*}" ] || make_directory "${1%/*}" ;;
+    esac
+    keep_first "$1" directory
+    mkdir "$1" || cannot_write "$1"
 }
 
 # want_absent PATH: there is no such file.
 want_absent() {
     if [ "$phase" = need ]; then
-        if [ -e "$1" ] || [ -L "$1" ]; then : "${step_differs:=yes}"; fi
+        if [ -e "$1" ] || [ -L "$1" ]; then
+            : "${step_differs:=yes}"
+            need_safe "$1"
+        fi
         [ -L "$1" ] || need_plain_file "$1"
         return 0
     elif [ ! -e "$1" ] && [ ! -L "$1" ]; then
         same "no $1"
+        tidy "$1"
         return 0
     elif [ -n "$stage" ]; then
         content=''
@@ -1067,8 +1206,9 @@ want_absent() {
     absent_shown=$(difference "$1" /dev/null)
     if differs "$1" 'remove'; then
         mark_pending
-        keep_first "$1"
-        rm -f "$1" || cannot_write "$1"
+        keep_first "$1" absent
+        tidy "$1"
+        { rm -f "$1" && flush "${1%/*}"; } || cannot_write "$1"
         changed "$1" 'removed'
     else
         touched="$touched $on_change"
@@ -1089,11 +1229,12 @@ want_moved() {
         if [ -s "$1" ] && [ -s "$2" ] && ! cmp -s "$1" "$2"; then
             need_failed "both $1 and $2 exist and differ" 'Look at both and remove the one that is wrong.'
         fi
+        [ ! -e "$1" ] || need_safe "$2"
     elif [ ! -e "$1" ]; then
         same "$1 is in $2"
     else
         content=$(cat "$1" && printf x)
-        [ -s "$2" ] || put "$2" ''
+        [ -s "$2" ] || put "$2" '' edited
         want_absent "$1"
     fi
 }
@@ -1101,15 +1242,18 @@ want_moved() {
 # want_link PATH TARGET: the path is a symbolic link that ends at the target.
 want_link() {
     if [ "$phase" = need ]; then
-        [ -L "$1" ] || need_plain_file "$1"
+        [ -L "$1" ] || need_plain_file "$1" || return 0
+        if links_to "$1" "$2"; then looks_same "$1 -> $2"; else need_safe "$1"; fi
         return 0
     fi
-    if [ "$(readlink "$1")" = "$2" ] || { [ -L "$1" ] && [ "$(readlink -f "$1")" = "$(readlink -f "$2")" ]; }; then
+    if is_same "$1 -> $2" || links_to "$1" "$2"; then
         same "$1 -> $2"
+        tidy "$1"
     elif differs "$1 -> $2" 'link'; then
-        keep_first "$1"
-        temporary=$1.pvegen
-        if ! { ln -sfn "$2" "$temporary" && mv -fT "$temporary" "$1"; }; then
+        digest_of_text "$2"
+        keep_first "$1" "link:$sum"
+        temporary_of "$1"
+        if ! { rm -f "$temporary" && ln -sn "$2" "$temporary" && mv -fT "$temporary" "$1" && flush "${1%/*}"; }; then
             cannot_write "$1"
         fi
         temporary=''
@@ -1117,12 +1261,19 @@ want_link() {
     fi
 }
 
-# put PATH MODE [remember]: $content (with an x behind it) becomes the file, if
-# the call is to change anything; the difference is shown either way.
+# links_to PATH TARGET: it is a symbolic link, and ends there.
+links_to() {
+    [ -L "$1" ] || return 1
+    [ "$(readlink "$1")" = "$2" ] || [ "$(readlink -f "$1")" = "$(readlink -f "$2")" ]
+}
+
+# put PATH MODE remember|edited [TAG]: $content (with an x behind it) becomes the file,
+# if the call is to change anything; the difference is shown either way.
 put() {
     content=${content%x}
     if [ -e "$1" ] && printf '%s' "$content" | cmp -s - "$1" && has_mode "$1" "$2"; then
         same "$1"
+        tidy "$1"
         return 0
     elif [ -n "$stage" ]; then
         stage_file "$1" "${3:-}"
@@ -1132,9 +1283,10 @@ put() {
     [ -e "$1" ] || put_how='create'
     if [ "$call" = apply ]; then
         mark_pending
-        keep_first "$1"
+        digest_of_text "$content"
+        keep_first "$1" "$sum" "$3" "${4:-}"
         put_shown=$(printf '%s' "$content" | difference "$1" -)
-        replace "$1" "$2" "${3:-}"
+        replace "$1" "$2" "$3"
         changed "$1" "$put_how"
         detail diff "$put_shown"
     else
@@ -1151,10 +1303,10 @@ difference() {
 # replace PATH MODE [remember]: $content in a temporary file beside it, with the
 # old one's owner, mode and attributes, synced, renamed over it.
 replace() {
-    temporary=${1%/*}/.${1##*/}.pvegen
-    rm -f "$temporary"
+    temporary_of "$1"
+    rm -f "$temporary" || cannot_write "$1"
     if [ -e "$1" ]; then
-        cp -a "$1" "$temporary" || cannot_write "$1"
+        { cp -a "$1" "$temporary" && same_attributes "$1" "$temporary"; } || cannot_write "$1"
     else
         { true >"$temporary" && chmod "${2:-644}" "$temporary"; } || cannot_write "$1"
     fi
@@ -1165,12 +1317,73 @@ replace() {
         rm -f "$temporary"
         stop "$1 would not be accepted by its own program; it stays as it was" 'Mend the file first: what is wrong with it stands above.'
     fi
-    if [ -n "${3:-}" ]; then
+    if [ "${3:-}" = remember ]; then
         { mkdir -p "$state_dir/written${1%/*}" && cp -p "$temporary" "$state_dir/written$1.next"; } || cannot_write "$1"
     fi
-    mv -f "$temporary" "$1" || cannot_write "$1"
+    { mv -f "$temporary" "$1" && flush "${1%/*}"; } || cannot_write "$1"
     temporary=''
-    [ -z "${3:-}" ] || mv -f "$state_dir/written$1.next" "$state_dir/written$1"
+    [ "${3:-}" != remember ] || mv -f "$state_dir/written$1.next" "$state_dir/written$1"
+}
+
+# temporary_of PATH: sets $temporary to the name beside it that we write under.
+temporary_of() {
+    temporary=${1%/*}/.${1##*/}.pvegen
+}
+
+# tidy PATH: what a run that was killed left beside it is gone.
+tidy() {
+    [ "$call" = apply ] || return 0
+    temporary_of "$1"
+    if [ -f "$temporary" ] || [ -L "$temporary" ]; then rm -f "$temporary"; fi
+    temporary=''
+}
+
+# same_attributes PATH COPY: the copy has the access list, the label and all other
+# extended attributes too; not every cp copies them.
+same_attributes() {
+    command -v getfattr >/dev/null 2>&1 || return 0
+    attributes=$(attributes_of "$1")
+    [ "$attributes" != "$(attributes_of "$2")" ] || return 0
+    (cd "${2%/*}/" && printf '# file: %s\n%s\n' "${2##*/}" "$attributes" | setfattr --restore=-)
+    [ "$attributes" = "$(attributes_of "$2")" ]
+}
+
+# attributes_of PATH: all of its extended attributes, a line each.
+attributes_of() {
+    getfattr --absolute-names -h -d -m - -e hex "$1" 2>/dev/null | grep -v '^#'
+}
+
+# need_safe PATH: nothing is lost and nobody can come between when it is written
+# or removed. Asked only of what differs.
+need_safe() {
+    safe_in=${1%/*}
+    until [ -d "$safe_in/" ]; do safe_in=${safe_in%/*}; done
+    safe_in=$(cd -P "$safe_in/" && pwd -P)
+    safe_path=$1 safe_part=$safe_in
+    set --
+    while [ -n "${safe_part%/}" ]; do
+        set -- "$@" "$safe_part"
+        safe_part=${safe_part%/*}
+    done
+    for safe_part in $(others_write / "$@"); do
+        need_failed "$safe_path lies below $safe_part, where others than root can write" "Somebody could exchange files under the script's hands. See: ls -ld $safe_part. If nobody else has to write there: chown root $safe_part && chmod go-w $safe_part"
+    done
+    if [ -z "$overwrite" ] && [ -f "$safe_path" ] && [ -n "$(find "$safe_path" -prune -type f -links +1)" ]; then
+        need_failed "$safe_path has a second name, a hard link" "Replaced, it would part from its other names. Find them: find / -xdev -samefile $safe_path. Where they may part, as those of a backup: sh $again apply --overwrite"
+    fi
+    safe_part=$(lsattr -d "$safe_in" "$safe_path" 2>/dev/null | awk '$1 ~ /[ai]/ { print $2; exit }')
+    [ -z "$safe_part" ] ||
+        need_failed "$safe_part has the attribute i or a, which keeps it from change" "Somebody protected it. If that is no longer meant: chattr -i -a $safe_part"
+    temporary_of "$safe_path"
+    if [ -d "$temporary" ] && [ ! -L "$temporary" ]; then
+        need_failed "$temporary is in the way: it is the name that the script writes under" 'No file of ours: see what it is, and move it away.'
+    fi
+    temporary=''
+}
+
+# others_write DIRECTORY...: those of them that are none, or not root's alone to write to.
+others_write() {
+    find "$@" -prune ! '(' -type d -user 0 ! -perm -020 ! -perm -002 ')'
 }
 
 cannot_write() {
@@ -1184,25 +1397,6 @@ flush() {
     sync "$1" 2>/dev/null || sync
 }
 
-# keep_first PATH: a copy of what is there before the first change of ours.
-keep_first() {
-    if [ ! -d "$state_dir/written" ]; then
-        (umask 077 && mkdir -p "$state_dir/first" "$state_dir/pending" "$state_dir/written") || cannot_write "$state_dir"
-    fi
-    if [ -e "$state_dir/first$1" ] || [ -L "$state_dir/first$1" ] ||
-        grep -q -s -F -x -e "$1" "$state_dir/made"; then
-        return 0
-    fi
-    if [ -e "$1" ] || [ -L "$1" ]; then
-        temporary=$state_dir/first$1.new
-        mkdir -p "$state_dir/first${1%/*}" && cp -a "$1" "$temporary" &&
-            { [ ! -f "$temporary" ] || flush "$temporary"; } && mv -f "$temporary" "$state_dir/first$1"
-    else
-        printf '%s\n' "$1" >>"$state_dir/made"
-    fi || cannot_write "$state_dir"
-    temporary=''
-}
-
 # changed_by_hand PATH: whether somebody changed the file since we last wrote it.
 changed_by_hand() {
     [ -e "$1" ] && [ -e "$state_dir/written$1" ] && ! cmp -s "$1" "$state_dir/written$1" &&
@@ -1214,7 +1408,10 @@ follow_hand() {
     # What a run that was killed had not put in its place yet.
     [ ! -e "$state_dir/written$1.next" ] || mv -f "$state_dir/written$1.next" "$state_dir/written$1" ||
         cannot_write "$state_dir"
-    ! changed_by_hand "$1" || cp -p "$1" "$state_dir/written$1" || cannot_write "$state_dir"
+    changed_by_hand "$1" || return 0
+    digest_of "$1"
+    keep_first "$1" "$sum"
+    cp -p "$1" "$state_dir/written$1" || cannot_write "$state_dir"
 }
 
 # has_mode PATH MODE: whether the file's mode is this one; any is where none is given.
@@ -1243,7 +1440,7 @@ on_change() {
 
 mark_pending() {
     [ -n "$on_change" ] || return 0
-    if ! (umask 077 && mkdir -p "$state_dir/pending" && true >"$state_dir/pending/$on_change"); then
+    if ! (umask 077 && mkdir -p "$state_dir/pending" && true >>"$state_dir/pending/$on_change"); then
         cannot_write "$state_dir"
     fi
 }
@@ -1269,6 +1466,815 @@ settle() {
     changed "$settled" "ran $*"
 }
 
+# The store: how paths and units were before our first change of them, on the disk
+# before that change. Files are kept in first/ under their own paths; the index has a
+# line for each path:
+#   steps that changed it, with the tags of their blocks; the unit that is told;
+#   what it was first: kind, mode, owner, digest; digests of what we wrote last;
+#   "others" where the change of somebody else is in what we wrote; the path.
+
+# open_store: the index into $index.
+open_store() {
+    [ -z "$index" ] || return 0
+    [ -e "$state_dir/index" ] || make_store
+    index=$(cat "$state_dir/index" && printf x) || cannot_write "$state_dir"
+    index=${index%x}
+}
+
+make_store() {
+    index="# steps told kind mode owner first ours since path$line_break"
+    [ ! -d "$state_dir/first" ] || adopt_store
+    (umask 077 && mkdir -p "$state_dir/first" "$state_dir/pending" "$state_dir/written") || cannot_write "$state_dir"
+    write_index
+}
+
+write_index() {
+    if ! { printf '%s' "$index" >"$state_dir/index.new" && flush "$state_dir/index.new" &&
+        mv -f "$state_dir/index.new" "$state_dir/index" && flush "$state_dir"; }; then
+        cannot_write "$state_dir"
+    fi
+}
+
+# digest_of PATH: what stands there, in a word, into $sum.
+digest_of() {
+    if [ -L "$1" ]; then
+        digest_of_text "$(readlink "$1")"
+        sum=link:$sum
+    elif [ -f "$1" ]; then
+        sum=$(sha256sum <"$1")
+        sum=${sum%% *}
+    elif [ -d "$1" ]; then
+        sum='directory'
+    elif [ -e "$1" ]; then
+        sum='other'
+    else
+        sum='absent'
+    fi
+    : "${sum:=unreadable}"
+}
+
+digest_of_text() {
+    sum=$(printf '%s' "$1" | sha256sum)
+    sum=${sum%% *}
+}
+
+# find_kept PATH: its line of the index into variables; false where it has none.
+find_kept() {
+    case $index in
+        *" $1$line_break"*) ;;
+        *) return 1 ;;
+    esac
+    kept_after=${index#*" $1$line_break"}
+    kept_before=${index%%" $1$line_break"*}
+    kept_line=${kept_before##*"$line_break"}
+    kept_before=${kept_before%"$kept_line"}
+    # The line is split into its words on purpose.
+    # shellcheck disable=SC2086
+    kept_set $kept_line
+}
+
+kept_set() {
+    kept_steps=$1 kept_told=$2 kept_kind=$3 kept_mode=$4 kept_owner=$5 kept_first=$6 kept_ours=$7 kept_since=$8
+}
+
+# save_kept PATH: the variables become its line of the index.
+save_kept() {
+    kept_line="$kept_steps $kept_told $kept_kind $kept_mode $kept_owner $kept_first $kept_ours $kept_since"
+    index="$kept_before$kept_line $1$line_break$kept_after"
+    write_index
+}
+
+# is_listed WORD LIST: whether the list, with commas, has the word.
+is_listed() {
+    case ",$2," in
+        *",$1,"*) return 0 ;;
+        *) return 1 ;;
+    esac
+}
+
+# keep_first PATH WANTED [edited [TAG]]: the path is about to become what has the digest
+# WANTED. What stands there is kept, the first time; of an "edited" file, what others
+# changed since is in what we write. TAG is that of the block that is written.
+keep_first() {
+    open_store
+    digest_of "$1"
+    keep_step=$step${4:+:$4}
+    if find_kept "$1"; then
+        keep_same=$index
+        if ! is_listed "$sum" "$kept_first,$kept_ours"; then
+            [ "${3:-}" != edited ] || kept_since=others
+            kept_ours=$2
+        elif [ "$sum" = "$kept_first" ] || [ "$sum" = "$2" ]; then
+            kept_ours=$2
+        else
+            kept_ours=$sum,$2
+        fi
+        # What was left of it had our blocks taken out.
+        [ "$kept_since" != out ] || kept_since=others
+        [ "$kept_told" != - ] || kept_told=${on_change:--}
+        is_listed "$keep_step" "$kept_steps" || [ "$step" = admission ] || kept_steps=$kept_steps,$keep_step
+        kept_line="$kept_steps $kept_told $kept_kind $kept_mode $kept_owner $kept_first $kept_ours $kept_since"
+        [ "$kept_before$kept_line $1$line_break$kept_after" = "$keep_same" ] || save_kept "$1"
+    else
+        keep_copy "$1"
+        kept_before=$index kept_after='' kept_steps=$keep_step kept_told=${on_change:--} kept_ours=$2 kept_since=-
+        save_kept "$1"
+    fi
+}
+
+# keep_copy PATH: what stands there now goes into first/, and into the variables. A copy
+# without a line of the index is of a run that died before it changed anything.
+keep_copy() {
+    kept_first=$sum kept_mode=- kept_owner=-
+    case $sum in
+        absent)
+            kept_kind='absent'
+            [ -d "$state_dir/first$1" ] || rm -f "$state_dir/first$1" || cannot_write "$state_dir"
+            return 0
+            ;;
+        link:*) kept_kind='link' ;;
+        directory | other) kept_kind=$sum ;;
+        *) kept_kind='file' ;;
+    esac
+    temporary=$state_dir/first$1.new
+    if ! { rm -f "$temporary" && mkdir -p "$state_dir/first${1%/*}" && cp -a "$1" "$temporary" &&
+        { [ "$kept_kind" != file ] || flush "$temporary"; } && mv -fT "$temporary" "$state_dir/first$1"; }; then
+        cannot_write "$state_dir"
+    fi
+    temporary=''
+    mode_of "$1"
+    kept_mode=${mode% *} kept_owner=${mode#* }
+}
+
+# mode_of PATH: "MODE UID:GID" into $mode.
+mode_of() {
+    mode=$(stat -c '%a %u:%g' "$1") || mode='- -'
+}
+
+# forget_kept PATH: it is as it was first, or nothing of ours is left in it.
+forget_kept() {
+    [ -z "${keeps_store:-}" ] || return 0
+    find_kept "$1" || return 0
+    index=$kept_before$kept_after
+    write_index
+    # Below a directory there may be copies that are still needed.
+    rm -f "$state_dir/first$1" "$state_dir/written$1" "$state_dir/written$1.next" 2>/dev/null
+    return 0
+}
+
+# keep_unit DID: how the unit stood before the first change of ours, and what we do to
+# it: enable, start, disable, stop, mask, or tell (of a change, which may start it).
+keep_unit() {
+    open_store
+    keep_states=$(awk -v unit="$unit" -v step="$step" -v did="$1" '
+        $1 == unit && !first { first = $2 " " $3 }
+        $1 == unit && $4 == step && $5 == did { found = 1 }
+        END { if (found) exit 1; print first }' "$(existing "$state_dir/units")") || return 0
+    keep_file=$unit_file
+    case $unit_file in
+        # One made of a SysV script says it only when asked.
+        - | generated) if systemctl is-enabled "$unit_id" >/dev/null 2>&1; then keep_file=enabled; else keep_file=disabled; fi ;;
+        *) ;;
+    esac
+    if ! { printf '%s %s %s %s\n' "$unit" "${keep_states:-$keep_file $unit_active}" "$step" "$1" >>"$state_dir/units" &&
+        flush "$state_dir/units"; }; then
+        cannot_write "$state_dir/units"
+    fi
+}
+
+# keep_state UNIT: the same for what is told of a change, where it is a unit.
+keep_state() {
+    units_look "$1"
+    unit=$1
+    unit_facts "$unit"
+    [ "$unit_load" != loaded ] || keep_unit tell
+}
+
+# adopt_store: an index for a store that an earlier version of this script has made. It
+# knew no digests: those of the files that it kept, first and as written, tell.
+adopt_store() {
+    adopt_known=$(find "$state_dir/first" "$state_dir/written" -type f -exec sha256sum {} + 2>/dev/null)
+    adopt_paths=$(
+        cat "$(existing "$state_dir/made")"
+        find "$state_dir/first" ! -type d | awk -v skip="${#state_dir}" '{ print substr($0, skip + 7) }'
+    )
+    while IFS= read -r adopt_path; do
+        case $adopt_path in
+            '' | "$state_dir"/* | */pvegen-close.service) ;;
+            *) adopt "$adopt_path" ;;
+        esac
+    done <<END
+$adopt_paths
+END
+    [ ! -e "$state_dir/units" ] || {
+        awk 'NF == 3 {
+            step = $1 == "sshd" || $1 == "ssh" ? "ssh" : "services"
+            if ($1 ~ /^network/) step = "bridge"
+            if ($1 ~ /ntpd|chrony|timesyncd/) step = "time"
+            $0 = $0 " " step " -"
+        }
+        { print }' "$state_dir/units" >"$state_dir/units.new" && mv -f "$state_dir/units.new" "$state_dir/units"
+    } || cannot_write "$state_dir"
+    rm -f "$state_dir/made"
+}
+
+adopt() {
+    kept_before=$index kept_after='' kept_told=- kept_kind='absent' kept_mode=- kept_owner=- kept_ours=- kept_since=-
+    case $1 in
+        /etc/net/* | /etc/network/*) kept_steps=bridge kept_told=network ;;
+        /etc/hosts) kept_steps=names ;;
+        */sshd_config) kept_steps=ssh:environment,root-login:root_login kept_told=${sshd_unit:--} ;;
+        */ssh_config) kept_steps=ssh:environment ;;
+        /root/*) kept_steps=trust ;;
+        /etc/corosync/*) kept_steps=stub ;;
+        *rrdcached*) kept_steps=rrdcached kept_told=rrdcached ;;
+        *) kept_steps='time' ;;
+    esac
+    digest_of "$state_dir/first$1"
+    kept_first=$sum
+    case $sum in
+        absent) ;;
+        *)
+            kept_kind='file'
+            [ ! -L "$state_dir/first$1" ] || kept_kind='link'
+            mode_of "$state_dir/first$1"
+            kept_mode=${mode% *} kept_owner=${mode#* }
+            ;;
+    esac
+    if [ -e "$state_dir/written$1" ]; then
+        digest_of "$state_dir/written$1"
+        kept_ours=$sum
+    fi
+    digest_of "$1"
+    case $sum in
+        absent | directory | link:*) kept_ours=$kept_ours,$sum ;;
+        *)
+            case $adopt_known in
+                *"$sum"*) kept_ours=$kept_ours,$sum ;;
+                *) [ "$kept_ours" != - ] || kept_since=others ;;
+            esac
+            ;;
+    esac
+    index="$index$kept_steps $kept_told $kept_kind $kept_mode $kept_owner $kept_first $kept_ours $kept_since $1$line_break"
+}
+
+# Rollback: every path and unit as the store has it from before our first change. What
+# others changed since is left, and what a cluster stands on stays.
+
+# roll_back: the steps backwards; it ends the run.
+roll_back() {
+    in_cluster='' stays=0
+    if [ ! -d "$state_dir" ]; then
+        rmdir /var/lib/pvegen 2>/dev/null
+        out '1..0'
+        remark 'Nothing to put back: no script of this cluster has changed anything here.'
+        exit 0
+    fi
+    open_store
+    # With a key alone, a create or join was broken off.
+    if is_member || [ -e /etc/corosync/authkey ]; then in_cluster=yes; fi
+    rolled=''
+    for roll_step in $step_names; do rolled="$roll_step $rolled"; done
+    # A step of an earlier description comes first.
+    rolled="$(roll_steps | awk -v names="$step_names" '
+        BEGIN { count = split(names, name, " "); for (i = 1; i <= count; i++) known[name[i]] = 1 }
+        !known[$1]++') $rolled"
+    for roll_step in ${only:-$rolled}; do roll_back_step "$roll_step"; done
+    if has_pending; then
+        step=services
+        subtest services
+        tell_back
+        subtest_end services
+    fi
+    sweep_store
+    out "1..$top"
+    [ "$stays" -eq 0 ] || remark "What stays for the cluster: $stays. Whether this node leaves cluster $cluster is for a person to decide: on another member, pvecm delnode $node; clean this node by the manual of Proxmox VE; then rollback here again."
+    if [ "$bad" -gt 0 ]; then
+        remark "Not put back: $bad; see \"not ok\" above. What was there first is under $state_dir/first."
+        exit 1
+    fi
+    remark "Done. Put back: $changes."
+    exit 0
+}
+
+# roll_steps: the steps that the store has, one a line.
+roll_steps() {
+    printf '%s' "$index" | awk '!/^#/ { sub(/[:,].*/, "", $1); print $1 }'
+    awk '{ print $4 }' "$(existing "$state_dir/units")"
+}
+
+# roll_back_step STEP: its paths, then who is told of them, then its units.
+roll_back_step() {
+    find_roll_paths "$1"
+    roll_units=$(awk -v step="$1" '
+        $4 != step { next }
+        !($1 in did) { unit[++units] = $1 }
+        { did[$1] = did[$1] "," $5; state[$1] = $2 " " $3 }
+        END { for (i = units; i > 0; i--) print unit[i], state[unit[i]], substr(did[unit[i]], 2) }
+    ' "$(existing "$state_dir/units")")
+    step=$1
+    [ -n "$roll_paths$roll_units" ] || return 0
+    subtest "$1"
+    why_stays "$1"
+    if [ -n "$why" ]; then
+        each_line "$roll_paths" leave_for_cluster
+        each_line "$roll_units" leave_for_cluster
+    else
+        if is_network; then roll_back_network; else each_line "$roll_paths" put_back; fi
+        tell_back
+        each_line "$roll_units" put_back_unit
+        [ "$1" != root-login ] || rm -f "$state_dir/root-login"
+    fi
+    subtest_end "$1"
+}
+
+# find_roll_paths STEP: its paths, the last first, a line each, into $roll_paths.
+find_roll_paths() {
+    open_store
+    roll_paths=$(printf '%s' "$index" | awk -v step="$1" -v only="$only" '
+        /^#/ { next }
+        {
+            count = split($1, word, ",")
+            for (i = 1; i <= count; i++) {
+                sub(/:.*/, "", word[i])
+                if (word[i] == step && (i == 1 || only != "")) break
+            }
+            if (i > count) next
+            path = $9
+            for (i = 10; i <= NF; i++) path = path " " $i
+            line[++lines] = path
+        }
+        END { for (i = lines; i > 0; i--) print line[i] }')
+}
+
+# each_line LINES FUNCTION: the function for each line.
+each_line() {
+    [ -n "$1" ] || return 0
+    while IFS= read -r roll_line; do
+        "$2" "$roll_line"
+    done <<END
+$1
+END
+}
+
+# why_stays STEP: why what the step made stays on a node that is in a cluster, or where
+# guests are; empty where it goes.
+why_stays() {
+    why=''
+    if [ -n "$in_cluster" ]; then
+        case $1 in
+            names) why='the nodes of a cluster find one another by these names' ;;
+            bridge) why='the cluster reaches this node through it' ;;
+            ssh | admission) why='guests'\'' consoles and moves between the nodes go through it' ;;
+            trust) why='the nodes reach one another with it' ;;
+            root-login) why='without it root'\''s login would be as pvecm has set it: open to passwords' ;;
+            stub) why='corosync'\''s configuration is the cluster'\''s' ;;
+            services | create | join | manager) why='the cluster'\''s nodes serve one another' ;;
+            *) ;;
+        esac
+    fi
+}
+
+leave_for_cluster() {
+    stays=$((stays + 1))
+    point ok "${1%% *}" "SKIP $why"
+}
+
+# put_back PATH: as it was first; or what is ours in it out, or left where it is not ours.
+put_back() {
+    find_kept "$1" || return 0
+    back_copy=$state_dir/first$1
+    on_change=$kept_told
+    [ "$on_change" != - ] || on_change=''
+    check_of "$1"
+    for back_rest in "${1%/*}/.${1##*/}.pvegen" "${1%/*}/.${1##*/}.pvegen.pub" "$1.pvegen"; do
+        if [ -e "$back_rest" ] || [ -L "$back_rest" ]; then rm -f "$back_rest"; fi
+    done
+    digest_of "$1"
+    if is_as_first "$1"; then
+        forget_kept "$1"
+        same "$1"
+    elif [ -n "$only" ] && has_other_steps; then
+        take_out_step "$1"
+    elif [ "$kept_since" = out ] && is_listed "$sum" "$kept_ours"; then
+        forget_taken_out "$1"
+    elif [ "$kept_since" = - ] && is_listed "$sum" "$kept_ours"; then
+        put_back_whole "$1"
+    elif [ -e "$state_dir/written$1" ] || [ ! -f "$1" ] || [ -L "$1" ]; then
+        leave "$1"
+    else
+        take_out_ours "$1"
+    fi
+    on_change='' check_with=''
+}
+
+# is_as_first PATH: its $sum, mode and owner are those of before.
+is_as_first() {
+    [ "$sum" = "$kept_first" ] || return 1
+    [ "$sum" != absent ] || return 0
+    mode_of "$1"
+    [ "$mode" = "$kept_mode $kept_owner" ]
+}
+
+has_other_steps() {
+    for back_entry in $(printf '%s' "$kept_steps" | tr ',' ' '); do
+        case ${back_entry%%:*} in
+            "$only" | admission) ;;
+            *) return 0 ;;
+        esac
+    done
+    return 1
+}
+
+# put_back_whole PATH: what is there is ours, and goes for what was there.
+put_back_whole() {
+    if [ "$kept_kind" = absent ]; then
+        mark_pending
+        if [ "$sum" = directory ]; then
+            if ! rmdir "$1" 2>/dev/null; then
+                point 'not ok' "$1/ is not empty; it is left"
+                detail found "$(ls -A "$1")"
+                return 0
+            fi
+        else
+            rm -f "$1" || cannot_write "$1"
+        fi
+        flush "${1%/*}/"
+        forget_kept "$1"
+        changed "$1" 'removed'
+        return 0
+    fi
+    temporary=${1%/*}/.${1##*/}.pvegen
+    if [ ! -d "${1%/*}" ] || { [ ! -e "$back_copy" ] && [ ! -L "$back_copy" ]; }; then
+        leave "$1"
+        return 0
+    fi
+    cp -a "$back_copy" "$temporary" || cannot_write "$1"
+    if [ "$kept_kind" = file ]; then
+        flush "$temporary" || cannot_write "$1"
+        if [ -n "$check_with" ] && ! "$check_with" "$temporary"; then
+            rm -f "$temporary"
+            temporary=''
+            point 'not ok' "$1 would not be accepted by its own program; it stays as it was"
+            detail help "What was there first: $back_copy"
+            return 0
+        fi
+    fi
+    mark_pending
+    mv -fT "$temporary" "$1" || cannot_write "$1"
+    temporary=''
+    flush "${1%/*}/"
+    forget_kept "$1"
+    changed "$1" 'put back'
+}
+
+# leave PATH [MISSING]: it was changed since by others; lines of before are missing in it.
+leave() {
+    point 'not ok' "$1 was changed by others since; it is left as it is"
+    back_copy="What was there first: $back_copy"
+    [ "$kept_kind" != absent ] || back_copy='There was nothing first: remove it if nobody needs it.'
+    detail found "$sum" written "$kept_ours" first "$kept_first" missing "${2:-}" help "$back_copy"
+}
+
+# take_out_ours PATH: others changed the file too: what stands between our marks goes.
+take_out_ours() {
+    case $1 in
+        /etc/network/interfaces) content=$(stanzas_back "$1" "$(existing "$back_copy")" && printf x) ;;
+        *) content=$(blocks_out '' "$1" && printf x) ;;
+    esac
+    take_out "$1" || return 0
+    find_kept "$1"
+    forget_taken_out "$1"
+}
+
+# take_out PATH: $content (with an x behind it), which has our blocks out, becomes the
+# file; false where that ends the matter.
+take_out() {
+    if [ -z "$content" ]; then
+        point 'not ok' "$1 has a BEGIN line of ours without its END line"
+        detail help 'Somebody cut our block in two. Put the END line back where the block ended, or remove the block.'
+        return 1
+    fi
+    content=${content%x}
+    back_now=$sum
+    digest_of_text "$content"
+    if [ "$sum" = "$kept_first" ] || { [ "$kept_kind" = absent ] && [ -z "$(printf '%s' "$content" | tr -d ' \t\n')" ]; }; then
+        sum=$back_now
+        put_back_whole "$1"
+        return 1
+    fi
+    [ "$sum" != "$back_now" ] || return 0
+    if [ -n "$check_with" ]; then
+        printf '%s' "$content" >"$state_dir/candidate" || cannot_write "$state_dir"
+        if ! "$check_with" "$state_dir/candidate"; then
+            rm -f "$state_dir/candidate"
+            point 'not ok' "$1 would not be accepted by its own program; it stays as it was"
+            detail help "What was there first: $back_copy"
+            return 1
+        fi
+        rm -f "$state_dir/candidate"
+    fi
+    if [ -z "$only" ] || ! has_other_steps; then
+        kept_ours=$sum kept_since=out
+    elif is_listed "$back_now" "$kept_ours"; then
+        kept_ours=$back_now,$sum
+    else
+        kept_ours=$sum
+    fi
+    save_kept "$1"
+    mark_pending
+    check_with=''
+    replace "$1" ''
+    digest_of "$1"
+}
+
+# forget_taken_out PATH: our blocks are out of it. Lines of ours that are in no block
+# stay, where they took the place of lines that are not there any more.
+forget_taken_out() {
+    back_missing=''
+    [ ! -f "$back_copy" ] || back_missing=$(grep -v -x -F -f "$1" "$back_copy" | grep .)
+    if [ -n "$back_missing" ] || { [ "$kept_kind" = absent ] && [ "$kept_since" != out ]; }; then
+        leave "$1" "$back_missing"
+        return 0
+    fi
+    forget_kept "$1"
+    changed "$1" 'what was ours is out, changes by others stay'
+}
+
+# take_out_step PATH: other steps of ours are in the file too: the blocks of this one go.
+take_out_step() {
+    back_tags=$(printf '%s' "$kept_steps" | tr ',' '\n' | awk -F : -v step="$only" '$1 == step && $2 != "" { print $2 }' | tr '\n' ' ')
+    if [ -z "$back_tags" ]; then
+        leave "$1"
+        return 0
+    fi
+    back_rest=$(printf '%s' "$kept_steps" | tr ',' '\n' | awk -F : -v step="$only" '$1 != step' | tr '\n' ',')
+    content=$(blocks_out "$back_tags" "$1" && printf x)
+    # The words are those of a file that others changed already, or of ours alone.
+    is_listed "$sum" "$kept_first,$kept_ours" || kept_since=others
+    take_out "$1" || return 0
+    find_kept "$1"
+    kept_steps=${back_rest%,}
+    save_kept "$1"
+    changed "$1" 'what was ours is out, changes by others stay'
+}
+
+# blocks_out TAGS PATH: the file without our blocks of these tags, of all where none
+# are named. In a tag, "_" stands for a blank.
+blocks_out() {
+    awk -v tags="$1" -v own="pvegen $cluster" '
+        function is_ours(text,    tag) {
+            if (substr(text, 1, length(own)) != own) return 0
+            tag = substr(text, length(own) + 1)
+            if (tag == "") return tags == ""
+            if (substr(tag, 1, 2) != ": ") return 0
+            tag = substr(tag, 3)
+            gsub(/ /, "_", tag)
+            return tags == "" || index(" " tags " ", " " tag " ")
+        }
+        !inside && /^# BEGIN / && is_ours(substr($0, 9)) { inside = substr($0, 9); next }
+        inside { if ($0 == "# END " inside) inside = ""; next }
+        { made = made $0 "\n" }
+        END { if (inside) exit 3; printf "%s", made }' "$2"
+}
+
+# stanzas_back PATH FIRST: /etc/network/interfaces with the first file's stanzas of the
+# interfaces that our block describes in place of it.
+stanzas_back() {
+    awk -v own="pvegen $cluster" '
+        part == "have" && $0 == "# BEGIN " own { inside = 1; at = ++lines; next }
+        part == "have" && $0 == "# END " own { inside = 0; next }
+        part == "have" && inside { if ($1 == "iface") ours[$2] = 1; next }
+        part == "have" { line[++lines] = $0; if ($1 == "iface") there[$2, $3] = 1; next }
+        $1 == "auto" || $1 ~ /^allow-/ {
+            taking = 0
+            names = ""
+            for (i = 2; i <= NF; i++) if (ours[$i]) names = names " " $i
+            if (names != "") back = back $1 names "\n"
+            next
+        }
+        $1 == "iface" { taking = ours[$2] && !there[$2, $3] }
+        $1 == "mapping" || $1 ~ /^source/ { taking = 0 }
+        taking { back = back $0 "\n" }
+        END {
+            if (inside) exit 3
+            for (i = 1; i <= lines; i++) printf "%s", i == at ? back : line[i] "\n"
+        }' part=have "$1" part=first "$2"
+}
+
+# has_pending: a service has yet to be told.
+has_pending() {
+    for back_unit in "$state_dir/pending"/*; do
+        case ${back_unit##*/} in '*' | network | pvecm) ;; *) return 0 ;; esac
+    done
+    return 1
+}
+
+# tell_back: services are told of their files, where they run.
+tell_back() {
+    for back_unit in "$state_dir/pending"/*; do
+        [ -e "$back_unit" ] || continue
+        back_unit=${back_unit##*/}
+        case $back_unit in network | pvecm) continue ;; *) ;; esac
+        if systemctl is-active "$back_unit" >/dev/null 2>&1; then
+            check_of "$back_unit"
+            if { [ -n "$check_with" ] && ! "$check_with"; } || ! run "$back_unit" systemctl reload-or-restart "$back_unit"; then
+                point 'not ok' "systemctl reload-or-restart $back_unit failed"
+                detail help "See why: systemctl status $back_unit; journalctl -b -u $back_unit"
+                continue
+            fi
+            changed "$back_unit" "ran systemctl reload-or-restart $back_unit"
+        fi
+        rm -f "$state_dir/pending/$back_unit"
+    done
+    check_with=''
+}
+
+# put_back_unit "UNIT FILE-STATE ACTIVE DID": what we did to the unit, undone.
+put_back_unit() {
+    # shellcheck disable=SC2086
+    back_unit_set $1
+    # On a member only the clock's services are nobody else's business.
+    if [ -n "$in_cluster" ] && [ "$step" != time ]; then
+        why='the cluster'\''s nodes serve one another'
+        leave_for_cluster "$back_unit"
+        return 0
+    fi
+    case $step in
+        services | create | join | manager)
+            if has_own_guests; then
+                point 'not ok' "$back_unit stays: guests are on this node: $guests"
+                detail help 'The bridge would go down and nobody plugs them in again. Move or shut down the guests of this node first, or let the change wait for the next boot: apply --activate reboot.'
+                return 0
+            fi
+            ;;
+        *) ;;
+    esac
+    unit=$back_unit unit_changed=no back_failed=''
+    look_back_unit
+    [ "$unit_load" != masked ] || ! did mask || [ "$back_file" = masked ] || undo_unit unmask
+    if did enable && [ "$back_file" != enabled ] && unit_boots && [ "$unit_file" != static ]; then undo_unit disable; fi
+    if did disable && [ "$back_file" = enabled ] && ! unit_is_enabled; then undo_unit enable; fi
+    case $back_active in
+        active | reloading | activating)
+            if did stop && ! unit_runs; then undo_unit start; fi
+            ;;
+        *)
+            if { did start || did tell; } && unit_runs; then undo_unit stop; fi
+            ;;
+    esac
+    [ -z "$back_failed" ] || return 0
+    [ "$unit_changed" = yes ] || same "$back_unit"
+    if ! { awk -v unit="$back_unit" -v step="$step" '$1 != unit || $4 != step' "$state_dir/units" >"$state_dir/units.new" &&
+        mv -f "$state_dir/units.new" "$state_dir/units"; }; then
+        cannot_write "$state_dir"
+    fi
+}
+
+back_unit_set() {
+    back_unit=$1 back_file=$2 back_active=$3 back_did=$4
+}
+
+# did WHAT: we did this to the unit; what an earlier version did is not known.
+did() {
+    is_listed "$1" "$back_did" || is_listed - "$back_did"
+}
+
+look_back_unit() {
+    forget_looks
+    units_look "$back_unit"
+    unit_facts "$back_unit"
+    [ "$unit_load" = loaded ] || unit_id=$back_unit
+}
+
+undo_unit() {
+    if run "$back_unit" systemctl "$1" "$unit_id"; then
+        unit_changed=yes
+        changed "$back_unit" "$1"
+    else
+        back_failed=yes
+        point 'not ok' "systemctl $1 $unit_id failed"
+        detail help "See why: systemctl status $unit_id; journalctl -b -u $unit_id"
+    fi
+    look_back_unit
+}
+
+# has_own_guests: guests are on this node, or run ($guests); PVE's services are theirs.
+has_own_guests() {
+    guests=''
+    for guest in /etc/pve/local/qemu-server/*.conf /etc/pve/local/lxc/*.conf /etc/pve/local/openvz/*.conf \
+        /run/qemu-server/*.pid /var/run/qemu-server/*.pid; do
+        [ ! -e "$guest" ] || guests="$guests ${guest##*/}"
+    done
+    guests=${guests# }
+    [ -n "$guests" ]
+}
+
+# is_network: the paths are those of the network's configuration.
+is_network() {
+    case $step in bridge) return 0 ;; *) return 1 ;; esac
+}
+
+# roll_back_network: the files, and the network that they describe; nothing is done to
+# it where they are as they were first.
+roll_back_network() {
+    on_change=network
+    if ! is_pending network && network_is_first; then
+        network_files_back
+        return 0
+    fi
+    all_bridges=''
+    for guests_bridge in /sys/class/net/*/bridge; do
+        guests_bridge=${guests_bridge%/bridge}
+        [ ! -d "$guests_bridge/bridge" ] || all_bridges="$all_bridges ${guests_bridge##*/}"
+    done
+    if has_guests "$all_bridges"; then
+        point 'not ok' "guests are plugged into ${all_bridges# }: $guests"
+        detail help 'The bridge would go down and nobody plugs them in again. Move or shut down the guests of this node first, or let the change wait for the next boot: apply --activate reboot.'
+        return 0
+    fi
+    if [ "$network_manager" = etcnet ] && ! network_is_ours; then return 0; fi
+    add_kept_interfaces
+    switch_goal=rollback staged=yes
+    case $network_manager in
+        etcnet) switch_manner=exchange ;;
+        *) switch_manner=reload ;;
+    esac
+    switch_record || cannot_write "$switch_dir"
+    undo=switch_forget
+    mark_pending
+    switch_run
+    # Now the store lets go of what it kept.
+    open_store
+    network_files_back
+    changed 'running network' 'put back'
+    switch_end
+    forget_looks
+}
+
+# add_kept_interfaces: those of an earlier description are switched with the others.
+add_kept_interfaces() {
+    for kept_interface in $(printf '%s' "$roll_paths" | sed -n 's|^/etc/net/ifaces/\([^/]*\)/.*|\1|p' | sort -u); do
+        is_word "$kept_interface" "$network_interfaces" || network_interfaces="$network_interfaces $kept_interface"
+    done
+}
+
+# network_files_back: the files alone.
+network_files_back() {
+    each_line "$roll_paths" put_back
+}
+
+network_is_first() {
+    back_differs=''
+    each_line "$roll_paths" look_network_path
+    [ -z "$back_differs" ]
+}
+
+look_network_path() {
+    find_kept "$1" || return 0
+    digest_of "$1"
+    is_as_first "$1" || back_differs="$back_differs $1"
+}
+
+# network_is_ours: half of it put back would be worse than none: two interfaces would
+# have one address.
+network_is_ours() {
+    back_others=''
+    each_line "$roll_paths" look_network_owner
+    [ -z "$back_others" ]
+}
+
+look_network_owner() {
+    find_kept "$1" || return 0
+    digest_of "$1"
+    back_copy=$state_dir/first$1
+    if ! is_listed "$sum" "$kept_first,$kept_ours"; then
+        back_others=yes
+        leave "$1"
+    fi
+}
+
+has_global_address() {
+    [ -n "$(ip -o addr show scope global)" ]
+}
+
+# sweep_store: what is left in the store when all of it was put back, or copies of what
+# was.
+sweep_store() {
+    open_store
+    case ${index#*"$line_break"} in
+        '')
+            if [ ! -s "$state_dir/units" ] && ! has_pending; then
+                rm -rf "$state_dir/first" "$state_dir/written" "$state_dir/pending" "$state_dir/units" \
+                    "$state_dir/root-login" "$state_dir/index.new" "$state_dir/units.new" "$state_dir/made"
+                rm -f "$state_dir/index"
+                rmdir "$state_dir" /var/lib/pvegen 2>/dev/null
+            fi
+            ;;
+        *) find "$state_dir/first" "$state_dir/written" -depth -mindepth 1 -type d -exec rmdir {} + 2>/dev/null ;;
+    esac
+}
+
 # Requirements: looked at before anything is changed, all of them.
 
 need_met() {
@@ -1291,7 +2297,8 @@ need() {
 
 # right_host: this is the node that the script was made for.
 right_host() {
-    here=$(uname -n)
+    here=''
+    { [ -r /proc/sys/kernel/hostname ] && read -r here </proc/sys/kernel/hostname; } || here=$(uname -n)
     here=${here%%.*}
     other_host="this script is for $node, and this host is $here"
     [ "$here" = "$node" ]
@@ -1417,14 +2424,94 @@ free_for() {
     is_word "${nic_master##*/}" "$2"
 }
 
-# need_clock SECONDS: the clock is not before the day this PVE appeared.
+# need_clock SECONDS: the clock is not before the day this PVE appeared, nor more than
+# a day before the last run: certificates made by then would not be valid yet.
 need_clock() {
     [ "$phase" = need ] || return 0
-    now=$(date +%s)
-    if [ "$now" -ge "$1" ]; then
-        need_met 'the clock shows a possible day'
-    else
+    now=$(date +%s) last_run='' last_day=''
+    [ ! -r "/var/log/pvegen/$cluster.last" ] || read -r last_run last_day <"/var/log/pvegen/$cluster.last"
+    case $last_run in '' | 0* | *[!0-9]*) last_run=0 ;; *) ;; esac
+    case $now in '' | *[!0-9]*) now=0 ;; *) ;; esac
+    if [ "$now" -lt "$1" ]; then
         need_failed 'the clock shows a day before this Proxmox VE existed' 'Set the clock, then the hardware'\''s: date -s "YYYY-MM-DD hh:mm" && hwclock --systohc'
+    elif [ "$((now + 86400))" -lt "$last_run" ]; then
+        need_failed "the clock is more than a day before the last run of this script ($last_day)" "See: date. If it is wrong, set it, then the hardware's: date -s \"YYYY-MM-DD hh:mm\" && hwclock --systohc. If it is right now and was wrong then: rm /var/log/pvegen/$cluster.last"
+    else
+        need_met 'the clock shows a possible day'
+    fi
+}
+
+# need_writable DIRECTORY...: none of them is on a file system that is mounted read-only,
+# as a kernel that met a broken disk leaves it. What lies on top comes last in the list.
+need_writable() {
+    [ "$phase" = need ] || return 0
+    mounts=' '
+    while read -r _ mount_point _ mount_flags _; do
+        case $mount_point in
+            / | /etc | /root | /var | /var/*) mounts=" $mount_point=${mount_flags%%,*}$mounts" ;;
+            *) ;;
+        esac
+    done </proc/self/mounts
+    read_only=''
+    for directory in "$@"; do
+        mount_point=$directory
+        until [ "$mount_point" = / ]; do
+            case $mounts in *" $mount_point="*) break ;; *) ;; esac
+            mount_point=${mount_point%/*}
+            mount_point=${mount_point:-/}
+        done
+        case ${mounts#*" $mount_point="} in
+            'ro '*) is_word "$mount_point" "$read_only" || read_only="$read_only $mount_point" ;;
+            *) ;;
+        esac
+    done
+    if [ -z "$read_only" ]; then
+        need_met 'nothing that is to be written to is mounted read-only'
+    else
+        need_failed "mounted read-only: ${read_only# }" 'Has the kernel met a fault of the disk? See: dmesg | tail; findmnt. Mend that first; then, or if it was mounted so on purpose: mount -o remount,rw, and the mount point'
+    fi
+}
+
+# need_space DIRECTORY...: there is room for all that a run writes. Our files, their first
+# copies and the log come to less than 1 MB, the database of pmxcfs with its journal and
+# the copy that a join makes of it to some 10 MB, measurements and logs of the services
+# to as much; what is left over keeps a node alive whose disk is filling up.
+need_space() {
+    [ "$phase" = need ] || return 0
+    space_wanted=32 space_short='' space_first=yes
+    # Without -P busybox breaks lines in two.
+    spaces=$(df -P -k "$@" 2>/dev/null)
+    while read -r space_line; do
+        if [ -n "$space_first" ]; then
+            space_first=''
+            continue
+        fi
+        # "DEVICE SIZE USED FREE 7% /": the device may have blanks in its name.
+        space_free=${space_line%"%"*}
+        space_free=${space_free% *}
+        while :; do
+            case $space_free in *' ') space_free=${space_free% } ;; *) break ;; esac
+        done
+        space_free=${space_free##* }
+        space_on=${space_line##*"% "}
+        case $space_free in
+            '' | *[!0-9]*) ;;
+            *)
+                space_free=$((space_free / 1024))
+                if [ "$space_free" -lt "$space_wanted" ] && ! is_word "$space_on:$space_free" "$space_short"; then
+                    space_short="$space_short $space_on:$space_free"
+                fi
+                ;;
+        esac
+    done <<END
+$spaces
+END
+    if [ -z "$space_short" ]; then
+        need_met "there is room: $space_wanted MB and more"
+    else
+        for space_on in $space_short; do
+            need_failed "${space_on%:*} has ${space_on##*:} MB free; a run may need $space_wanted MB" "A full disk would break off the run, and pmxcfs with it. See what takes the room: du -xm ${space_on%:*} | sort -n | tail"
+        done
     fi
 }
 
@@ -1573,7 +2660,7 @@ enable_unit() {
     unit_how='enable'
     if [ "$units_what" = run ] && [ "$unit_refuses" = no ] && ! unit_runs; then unit_how='enable and start'; fi
     differs "$unit" "$unit_how" || return 1
-    keep_unit
+    keep_unit enable
     systemctl enable "$unit_id" >/dev/null 2>&1 ||
         stop "$unit cannot be enabled" "See why: systemctl status $unit_id; journalctl -b -u $unit_id"
     forget_looks
@@ -1590,7 +2677,7 @@ unit_runs() {
 
 start_unit() {
     differs "$unit" 'start' || return 0
-    keep_unit
+    keep_unit start
     forget_looks
     if ! run "$unit" systemctl start "$unit_id" || ! within "$limit_unit" unit_is_up "$unit_id"; then
         # The other units' states are still needed.
@@ -1623,22 +2710,6 @@ unit_is_up() {
             return 1
             ;;
     esac
-}
-
-# keep_unit: how the unit stood before the first change of ours.
-keep_unit() {
-    keep_first "$state_dir/units"
-    awk -v unit="$unit" '$1 == unit { found = 1 } END { exit !found }' "$state_dir/units" 2>/dev/null ||
-        printf '%s %s %s\n' "$unit" "$unit_file" "$unit_active" >>"$state_dir/units" ||
-        cannot_write "$state_dir/units"
-}
-
-# keep_state UNIT: the same for what is told of a change, where it is a unit.
-keep_state() {
-    units_look "$1"
-    unit=$1
-    unit_facts "$unit"
-    [ "$unit_load" != loaded ] || keep_unit
 }
 
 # unit_is_enabled: the unit comes up at boot by itself. One made of a SysV script is
@@ -1682,7 +2753,9 @@ want_no_other_time_service() {
     for unit in $time_others; do
         differs "$unit" "disable and stop, for $time_service keeps the time" || continue
         unit_facts "$unit"
-        keep_unit
+        keep_unit disable
+        keep_unit stop
+        ! is_word "$unit" "$1" || keep_unit mask
         run "$unit" systemctl disable "$unit_id"
         run "$unit" systemctl stop "$unit_id" ||
             stop "systemctl stop $unit_id failed" "See why: systemctl status $unit_id; journalctl -b -u $unit_id"
@@ -1858,16 +2931,21 @@ need_not_disabled() {
     [ -z "$disabled" ] || need_failed "etcnet's defaults turn interfaces off: $disabled" 'Take DISABLED=yes and NM_CONTROLLED=yes out of these files: with them etcnet brings up nothing that does not say otherwise.'
 }
 
-# need_nothing_else DIRECTORY IPV6: before its files are replaced, they hold nothing
-# that the description does not state: routes, further addresses, with IPV6 "no"
-# any of IPv6. --overwrite lets it go.
+# need_nothing_else DIRECTORY IPV6 [BRIDGE ADDRESS]: before its files are replaced, they
+# hold nothing that the description does not state: routes, further addresses, with IPV6
+# "no" any of IPv6. Once the bridge above a port has an address, one of the port's own
+# that is neither this nor the described one is another's. --overwrite lets it go.
 need_nothing_else() {
     if [ "$phase" = want ] || [ -z "$step_differs" ] || [ -n "$overwrite" ] || [ ! -d "$1" ]; then return 0; fi
+    else_known=''
+    if [ -n "${3:-}" ] && [ -s "$3/ipv4address" ]; then
+        else_known=" $4 $(awk '!/^[ \t]*(#|$)/ { print $1; exit }' "$3/ipv4address") "
+    fi
     else_lines=$(
         for else_file in ipv4address ipv4route ipv6address ipv6route; do
-            [ ! -s "$1/$else_file" ] || awk -v file="$else_file" -v ipv6="$2" '
+            [ ! -s "$1/$else_file" ] || awk -v file="$else_file" -v ipv6="$2" -v known="$else_known" '
                 /^[ \t]*(#|$)/ { next }
-                file == "ipv4address" && !first++ { next }
+                file == "ipv4address" && !first++ && (known == "" || index(known, " " $1 " ")) { next }
                 file == "ipv4route" && /^[ \t]*((add|append|replace|change)[ \t]+)?default[ \t]/ { next }
                 file ~ /^ipv6/ && ipv6 == "yes" { next }
                 { print file ": " $0 }' "$1/$else_file"
@@ -1989,7 +3067,8 @@ switch_run() {
     detach pvegen-network-try 0 network-try || stop 'the switch could not be started in the background'
     [ "$confirm" != manual ] || tell "The new network is being brought up. Log in anew over it and keep it within $confirm_within s: sh $again confirm. Else the old one comes back."
     switch_wait
-    undo=''
+    # The detached part has written the store anew.
+    undo='' index=''
     switch_report
     forget_looks
     if [ -e "$switch_dir/reverted" ]; then
@@ -2113,6 +3192,10 @@ switch_read() {
     for switch_at in trying keeping reverting kept reverted; do
         [ -r "$switch_dir/$switch_at" ] || continue
         read -r switch_manner switch_within switch_confirm switch_activate switch_goal <"$switch_dir/$switch_at"
+        if [ "$switch_goal" = rollback ]; then
+            find_roll_paths bridge
+            add_kept_interfaces
+        fi
         return 0
     done
     return 1
@@ -2187,14 +3270,14 @@ switch_wait() {
 switch_take_over() {
     if mv "$switch_dir/trying" "$switch_dir/reverting" 2>/dev/null; then stop_part pvegen-network-try; fi
     if [ -e "$switch_dir/reverting" ]; then
-        put_back >>"$switch_dir/log" 2>&1
+        restore_network >>"$switch_dir/log" 2>&1
     elif [ -e "$switch_dir/keeping" ]; then
         # After a power cut the new network is there only if it was kept for good.
         [ ! -e /run/pvegen/network ] || network_commit
         if network_is_kept; then
             mv "$switch_dir/keeping" "$switch_dir/kept"
         else
-            mv "$switch_dir/keeping" "$switch_dir/reverting" && put_back >>"$switch_dir/log" 2>&1
+            mv "$switch_dir/keeping" "$switch_dir/reverting" && restore_network >>"$switch_dir/log" 2>&1
         fi
     fi
 }
@@ -2271,7 +3354,7 @@ settle_last_switch() {
 # switch_part: the detached parts of the switch, by the call.
 switch_part() {
     switch_part=$call
-    begin_call network
+    begin_call bridge
     quiet=''
     trap '' HUP PIPE
     [ -d "$switch_dir" ] || exit 0
@@ -2289,7 +3372,7 @@ switch_part() {
         network-back)
             if mv "$switch_dir/trying" "$switch_dir/reverting" 2>/dev/null; then
                 stop_part pvegen-network-try
-                put_back
+                restore_network
             fi
             ;;
         *) network_boot ;;
@@ -2309,17 +3392,24 @@ switch_do() {
     network_do
 }
 
-# switch_files: what the switch puts in place.
+# switch_files: what the switch puts in place. What the store has stays until the switch
+# is decided.
 switch_files() {
     on_change network
-    network_files
+    if [ "$switch_goal" = rollback ]; then
+        keeps_store=yes
+        network_files_back
+        keeps_store=''
+    else
+        network_files
+    fi
     on_change ''
 }
 
 # try_failed: the files could not be put in place: not worth waiting for the timer.
 try_failed() {
     undo=''
-    ! mv "$switch_dir/trying" "$switch_dir/reverting" 2>/dev/null || put_back
+    ! mv "$switch_dir/trying" "$switch_dir/reverting" 2>/dev/null || restore_network
 }
 
 # network_prove: until the new network is proved and kept, or somebody decides otherwise.
@@ -2339,7 +3429,11 @@ is_proved() {
     forget_looks
     holds_wrong=''
     probing=proof
-    network_proof
+    if [ "$switch_goal" = rollback ]; then
+        holds 'an interface has an address' has_global_address
+    else
+        network_proof
+    fi
     while [ -z "$holds_wrong" ] && read -r asked; do
         holds "$asked answers, as it did before" answers "$asked"
     done <"$switch_dir/answered"
@@ -2354,13 +3448,13 @@ switch_keep() {
     if network_commit; then
         mv "$switch_dir/keeping" "$switch_dir/kept"
     else
-        mv "$switch_dir/keeping" "$switch_dir/reverting" && put_back
+        mv "$switch_dir/keeping" "$switch_dir/reverting" && restore_network
     fi
 }
 
-# put_back: the old network, files first, then what runs; explicit steps at the end, for
+# restore_network: the old network, files first, then what runs; explicit steps at the end, for
 # what the network's own commands left out.
-put_back() {
+restore_network() {
     switch_read
     network_undo
     if [ -e /run/pvegen/network ]; then
@@ -2399,7 +3493,7 @@ network_boot() {
         switch_write trying "$switch_manner $switch_within $switch_confirm now $switch_goal"
         network_runs_anew
     elif mv "$switch_dir/trying" "$switch_dir/reverting" 2>/dev/null || [ -e "$switch_dir/reverting" ]; then
-        put_back
+        restore_network
     fi
 }
 
@@ -2441,7 +3535,7 @@ no_boot_guard() {
 
 # confirm: the administrator has logged in over the new network and says so.
 confirm_switch() {
-    begin_call confirm
+    begin_call bridge
     if ! switch_read || [ ! -e "$switch_dir/trying" ]; then
         printf '%s\n' 'no new network waits to be kept' >&2
         exit 1
@@ -2573,7 +3667,6 @@ network_adopt() {
     for adopted in /etc/net/ifaces/*/*#pvegen; do
         [ -f "$adopted" ] || continue
         adopts=${adopted%#pvegen}
-        keep_first "$adopts"
         if ! is_stand_in_for_none "$adopted"; then
             content=$(cat "$adopted" && printf x)
             content=${content%x}
@@ -2616,8 +3709,7 @@ network_undo() {
 put_directories_back() {
     for made in $network_interfaces; do
         for put in "/etc/net/ifaces/$made"/* "/etc/net/ifaces/$made"/.*.pvegen; do
-            [ -e "$switch_dir/old/$made/${put##*/}" ] || rm -f "$put"
-            rm -f "$state_dir/written$put"
+            [ -e "$switch_dir/old/$made/${put##*/}" ] || rm -f "$put" "$state_dir/written$put"
         done
         if [ ! -d "$switch_dir/old/$made" ]; then
             rmdir "/etc/net/ifaces/$made" 2>/dev/null
@@ -2627,6 +3719,7 @@ put_directories_back() {
         for put in "$switch_dir/old/$made"/*; do
             [ -f "$put" ] || continue
             cmp -s "$put" "/etc/net/ifaces/$made/${put##*/}" || {
+                rm -f "$state_dir/written/etc/net/ifaces/$made/${put##*/}"
                 cp -a "$put" "/etc/net/ifaces/$made/.${put##*/}.pvegen" &&
                     flush "/etc/net/ifaces/$made/.${put##*/}.pvegen" &&
                     mv -f "/etc/net/ifaces/$made/.${put##*/}.pvegen" "/etc/net/ifaces/$made/${put##*/}"
@@ -2641,9 +3734,14 @@ put_directories_back() {
 stage_file() {
     staged=yes
     [ "$stage" = write ] || return 0
-    keep_first "$1"
-    [ -n "$content" ] || content="$stage_none$line_break"
-    [ -z "$2" ] || printf '%s\n' "$1" >>"$switch_dir/remember" || cannot_write "$switch_dir"
+    if [ -n "$content" ]; then
+        digest_of_text "$content"
+        keep_first "$1" "$sum"
+    else
+        keep_first "$1" absent
+        content="$stage_none$line_break"
+    fi
+    [ "$2" != remember ] || printf '%s\n' "$1" >>"$switch_dir/remember" || cannot_write "$switch_dir"
     replace "$1#pvegen" ''
 }
 
@@ -2982,15 +4080,16 @@ is_first_in() {
         END { exit !found }' "$2"
 }
 
-# root_login: sshd's PermitRootLogin as it is in force, in today's spelling.
+# root_login [FILE]: sshd's PermitRootLogin as it is in force, or by this configuration,
+# in today's spelling.
 root_login() {
-    run_sshd -T 2>/dev/null | awk '$1 == "permitrootlogin" { sub(/without-password/, "prohibit-password", $2); print $2 }'
+    run_sshd -T ${1:+-f "$1"} 2>/dev/null | awk '$1 == "permitrootlogin" { sub(/without-password/, "prohibit-password", $2); print $2 }'
 }
 
 # remember_root_login WORD: pvecm sets PermitRootLogin to yes; what it was before.
 remember_root_login() {
     [ ! -e "$state_dir/root-login" ] || return 0
-    keep_first "$state_dir/root-login"
+    open_store
     if ! { printf '%s\n' "$1" >"$state_dir/root-login.new" &&
         mv -f "$state_dir/root-login.new" "$state_dir/root-login"; }; then
         cannot_write "$state_dir/root-login"
@@ -3063,14 +4162,14 @@ want_root_key() {
         [ ! -e /root/.ssh/id_rsa ] ||
             need_failed '/root/.ssh/id_rsa exists without id_rsa.pub, or is empty' 'Make the public half again: ssh-keygen -y -f /root/.ssh/id_rsa >/root/.ssh/id_rsa.pub'
     elif differs /root/.ssh/id_rsa 'create'; then
-        keep_first /root/.ssh/id_rsa
-        keep_first /root/.ssh/id_rsa.pub
-        (umask 077 && mkdir -p /root/.ssh) || cannot_write /root/.ssh
+        umask 077
+        [ -d /root/.ssh ] || make_directory /root/.ssh
+        umask 022
         # The public half is there before the private one: a run that is cut short
         # leaves either a whole pair or none.
         rm -f /root/.ssh/.id_rsa.pvegen /root/.ssh/.id_rsa.pvegen.pub
         if ! run ssh-keygen ssh-keygen -q -t rsa -b 4096 -N '' -C "root@$node" -f /root/.ssh/.id_rsa.pvegen ||
-            ! flush /root/.ssh/.id_rsa.pvegen ||
+            ! flush /root/.ssh/.id_rsa.pvegen || ! keep_key ||
             ! mv -f /root/.ssh/.id_rsa.pvegen.pub /root/.ssh/id_rsa.pub ||
             ! mv -f /root/.ssh/.id_rsa.pvegen /root/.ssh/id_rsa; then
             rm -f /root/.ssh/.id_rsa.pvegen /root/.ssh/.id_rsa.pvegen.pub
@@ -3078,6 +4177,26 @@ want_root_key() {
         fi
         changed /root/.ssh/id_rsa 'created'
     fi
+}
+
+# keep_key: the digests of the pair that is about to be put in place.
+keep_key() {
+    digest_of /root/.ssh/.id_rsa.pvegen.pub
+    keep_first /root/.ssh/id_rsa.pub "$sum"
+    digest_of /root/.ssh/.id_rsa.pvegen
+    keep_first /root/.ssh/id_rsa "$sum"
+}
+
+# sshd_keeps_login [FILE]: sshd takes the file (its own without one), and it does not open
+# root's login by password where it was not open first: pvecm may have written that.
+sshd_keeps_login() {
+    sshd_accepts "$@" || return 1
+    if [ "$#" -eq 0 ] || [ ! -f "$state_dir/first$sshd_config" ] || [ "$(root_login "$1")" != yes ] ||
+        [ "$(root_login "$state_dir/first$sshd_config")" = yes ] || [ "$(root_login "")" = yes ]; then
+        return 0
+    fi
+    tell 'without our lines the file would let root in by password, as pvecm has written; it was not so first'
+    return 1
 }
 
 # print_keys: this node's public keys, as lines for its table in the description.
@@ -3143,13 +4262,13 @@ expect_root_reaches() {
 # admit: root may log in by password for a while, so that others can join this node.
 
 admit() {
-    begin_call admit
-    [ "$(tail -n 1 "$script" 2>/dev/null | tr -d '\0')" = 'main "$@"' ] || { printf '%s\n' 'run the script as a file (sh FILE admit): a copy of it closes the login again' >&2; exit 78; }
+    begin_call admission
+    is_whole "$script" || { printf '%s\n' 'run the script as a file (sh FILE admit): a copy of it closes the login again' >&2; exit 78; }
     is_member || { printf '%s\n' "this node is not in cluster $cluster yet, so nobody can join through it: apply first" >&2; exit 78; }
     sshd_accepts "$sshd_config" || { printf '%s\n' "$sshd_config is not accepted by sshd itself: mend it first. Nothing was opened." >&2; exit 78; }
     take_lock
-    keep_first "$state_dir/close.sh"
-    { cp "$script" "$state_dir/close.sh.new" && mv -f "$state_dir/close.sh.new" "$state_dir/close.sh"; } ||
+    open_store
+    { cp "$script" "$state_dir/close.sh.new" && is_whole "$state_dir/close.sh.new" && mv -f "$state_dir/close.sh.new" "$state_dir/close.sh"; } ||
         cannot_write "$state_dir"
     opening=$$.$(date +%s)
     admit_arm || stop 'the timer that closes it again could not be armed; nothing was opened'
@@ -3169,20 +4288,30 @@ END
 
 # close: what admit opened is closed, now. The timer and the next boot call this.
 close_admission() {
-    begin_call close
+    begin_call
     # A run that is under way may have read sshd's file already, to write it anew.
     take_lock wait
     # The timer of an opening that was renewed meanwhile has nothing to close.
     open_now=''
     [ ! -r "$state_dir/admitted" ] || read -r open_now <"$state_dir/admitted"
     if [ "${pvegen_opening:-$open_now}" != "$open_now" ]; then return 0; fi
+    end_admission
+    printf '%s\n' 'Root'\''s login is as it was before admit.'
+}
+
+# end_admission: what admit opened is closed, and what it armed is gone.
+end_admission() {
     if [ -e "$state_dir/admitted" ]; then
         admit_write </dev/null
         rm -f "$state_dir/admitted"
     fi
     systemctl disable pvegen-close.service >/dev/null 2>&1
     rm -f /etc/systemd/system/pvegen-close.service
-    printf '%s\n' 'Root'\''s login is as it was before admit.'
+}
+
+# is_whole FILE: it is this script, undamaged.
+is_whole() {
+    [ -f "$1" ] && [ "$(sed 2d <"$1" | sha256sum)" = "$digest  -" ]
 }
 
 # is_open: sshd lets root in by password, whatever else its file says.
@@ -3198,6 +4327,8 @@ admit_write() {
     content=$(block_filter "pvegen $cluster: admit" last print "$sshd_config" && printf x)
     check_with=sshd_accepts
     content=${content%x}
+    digest_of_text "$content"
+    keep_first "$sshd_config" "$sum" edited admit
     replace "$sshd_config" ''
     check_with=''
     systemctl is-active "$sshd_unit" >/dev/null 2>&1 || return 0
@@ -3277,7 +4408,7 @@ need_own_cluster() {
     look_member
     if [ -z "$member_file" ]; then
         if [ "$1" = join ] && [ -e /etc/corosync/authkey ]; then
-            need_failed 'there is a /etc/corosync/authkey, but no cluster' "A join was broken off here, or the node was in a cluster once. Look at a member: pvecm nodes. Where $node is listed: pvecm delnode $node there. Then move the key away here: mv /etc/corosync/authkey /root/"
+            need_failed 'there is a /etc/corosync/authkey, but no cluster' "A join was broken off here, or the node was in a cluster once. Look at a member: pvecm nodes. Where $node is listed, there: pvecm delnode $node. Then move the key away here: mv /etc/corosync/authkey /root/"
         else
             need_met 'this node is in no cluster yet'
         fi
@@ -3286,10 +4417,22 @@ need_own_cluster() {
     elif [ "$member_cluster" != "$cluster" ]; then
         need_failed "this node is in cluster $member_cluster, not $cluster" 'A node is never taken out of a cluster by this script. If it is to move, take it out by the manual of Proxmox VE (pvecm delnode, and clean the node) first.'
     elif ! is_word "$node" "$member_nodes"; then
-        need_failed "this node has the configuration of cluster $cluster, and is not listed in it as $node" 'Was the node renamed, or taken out with pvecm delnode? See /etc/pve/corosync.conf. A node that was taken out is cleaned by the manual before it joins again.'
+        need_failed "this node has the configuration of cluster $cluster, and is not listed in it as $node: it was taken out, or renamed" 'If it was renamed, give it its old name. If it was taken out (pvecm delnode), back up what guests it still has, then clean it, here: systemctl stop pve-cluster corosync; pmxcfs -l; rm /etc/pve/corosync.conf; killall pmxcfs; rm -rf /etc/corosync/authkey /etc/corosync/corosync.conf; systemctl start pve-cluster; and apply again: it joins as a new node.'
     else
         need_met "this node is in cluster $cluster"
     fi
+}
+
+# need_bare_mountpoint: while pmxcfs is down nothing lies in /etc/pve: pmxcfs would refuse
+# to be mounted over it, or hide it.
+need_bare_mountpoint() {
+    if [ "$phase" = want ] || [ -e /etc/pve/.members ] || [ -L /etc/pve/local ]; then return 0; fi
+    strays=''
+    for stray in /etc/pve/* /etc/pve/.[!.]*; do
+        if [ -e "$stray" ] || [ -L "$stray" ]; then strays="$strays $stray"; fi
+    done
+    [ -z "$strays" ] ||
+        need_failed "pmxcfs is down, and files lie in the directory that it is mounted on: ${strays# }" 'Somebody has written them while it was down; pmxcfs refuses to be mounted over them, or hides them. Move them away, look at them when it is up: mkdir -p /root/etc-pve && find /etc/pve -mindepth 1 -maxdepth 1 -exec mv {} /root/etc-pve/ '\'';'\'''
 }
 
 # need_own_address ADDRESS: corosync keeps a member's address; another one in the
@@ -3457,6 +4600,7 @@ want_certificate() {
     elif [ -s /etc/pve/local/pve-ssl.pem ]; then
         same /etc/pve/local/pve-ssl.pem
     elif differs /etc/pve/local/pve-ssl.pem 'create'; then
+        keep_state pveproxy
         if ! run pvecm pvecm updatecerts || ! run pveproxy systemctl restart pveproxy; then
             stop 'the node'\''s certificate cannot be made' 'See: systemctl status pveproxy pvedaemon; journalctl -b -u pveproxy; ss -tln sport = 8006'
         fi

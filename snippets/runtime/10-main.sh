@@ -34,7 +34,7 @@ END
 '
     state_dir=/var/lib/pvegen/$cluster
     switch_dir=$state_dir/network
-    call='' help='' only='' from='' quiet='' overwrite='' log='' undo='' keeps_lock='' stage=''
+    call='' help='' only='' from='' quiet='' overwrite='' log='' undo='' keeps_lock='' stage='' index=''
     activate='' confirm='' confirm_within=''
     case $copy in
         # Read from its standard input it has no name.
@@ -48,7 +48,7 @@ END
     case $call in
         help) usage ;;
         steps) list_steps ;;
-        check | apply | verify) run_call ;;
+        check | apply | verify | rollback) run_call ;;
         confirm) confirm_switch ;;
         network-*) switch_part ;;
 {% if extra_calls %}
@@ -62,7 +62,7 @@ END
 read_call() {
     while [ "$#" -gt 0 ]; do
         case $1 in
-            check | apply | verify | confirm | steps | help{{ extra_calls }} | network-try | network-back | network-boot | network-prove)
+            check | apply | verify | rollback | confirm | steps | help{{ extra_calls }} | network-try | network-back | network-boot | network-prove)
                 [ -z "$call" ] || wrong_call {{ m("call.twice", first=v("$call"), second=v("$1")) }}
                 call=$1
                 ;;
@@ -101,11 +101,13 @@ read_call() {
     [ -z "$help" ] || call=help
     case $call in
         apply | help) ;;
+        rollback) [ -z "$activate" ] || wrong_call {{ m("call.rollback_options") }} ;;
         *) [ -z "$confirm_within$confirm$activate" ] || wrong_call {{ m("call.apply_options") }} ;;
     esac
     confirm_within=${confirm_within:-180} confirm=${confirm:-proof} activate=${activate:-now}
     case $call in
         check | apply | verify | help) ;;
+        rollback) [ -z "$from$overwrite" ] || wrong_call {{ m("call.rollback_options") }} ;;
         *) [ -z "$only$from$quiet$overwrite" ] || wrong_call {{ m("call.no_options", call=v("$call")) }} ;;
     esac
 }
@@ -134,7 +136,7 @@ run_call() {
     looks=0 temporary='' touched='' on_change='' check_with=''
     forget_looks
     tap_begin
-    if [ "$call" = apply ]; then
+    if [ "$call" = apply ] || [ "$call" = rollback ]; then
         is_root || refuse {{ m("need.root") }}
         right_host || refuse "$other_host"
         take_lock
@@ -142,6 +144,14 @@ run_call() {
         settle_last_switch
         # Whoever reads the output may go away; the work goes on, and into the log.
         trap '' PIPE
+    fi
+    if [ "$call" = rollback ]; then
+        open_log
+        phase=want
+{% if "admit" in extra_calls %}
+        roll_back_admission
+{% endif %}
+        roll_back
     fi
     subtest requirements
     each_step
@@ -213,7 +223,7 @@ end_part_way() {
     step_close
     [ -z "$undo" ] || "$undo"
     bail {{ m("end.stopped", step=v("$step"), why=v("$1")) }}
-    remark {{ m("end.stopped_next", again=v("$again")) }}
+    remark {{ m("end.stopped_next", again=v("$again"), call=v("$call")) }}
     exit 1
 }
 
@@ -227,7 +237,7 @@ interrupted() {
     trap '' HUP INT TERM
     [ -z "${temporary:-}" ] || rm -f "$temporary"
     [ -z "$undo" ] || "$undo"
-    bail {{ m("end.interrupted", step=v("$step")) }}
+    bail {{ m("end.interrupted", step=v("$step"), call=v("$call")) }}
     exit "$1"
 }
 
@@ -315,6 +325,32 @@ refuse_planted() {
     fi
 }
 
+# check_of FILE-OR-UNIT: what has to accept it before it is put back, into $check_with.
+check_of() {
+    check_with=''
+{% if extra_calls %}
+    case $1 in
+        "$sshd_config" | "$sshd_unit") check_with=sshd_keeps_login ;;
+        *) ;;
+    esac
+{% endif %}
+}
+
+{% if "admit" in extra_calls %}
+# roll_back_admission: admit comes before all steps: it is the last that was opened.
+roll_back_admission() {
+    if [ -e "$state_dir/admitted" ] || [ -e "$state_dir/close.sh" ]; then
+        step=admission
+        subtest admission
+        end_admission
+        systemctl stop pvegen-close-later.timer >/dev/null 2>&1
+        rm -f "$state_dir/close.sh"
+        same {{ m("admit.closed") }}
+        subtest_end admission
+    fi
+}
+
+{% endif %}
 open_log() {
     own_directories /var/log/pvegen /var/lib/pvegen || refuse {{ m("log.failed") }}
     refuse_planted "/var/log/pvegen/$cluster.log"

@@ -1,5 +1,5 @@
 # Files: what is wanted is compared, shown, and put in place whole; what stood
-# there first is kept under $state_dir/first.
+# there first is kept in the store.
 
 # want_file PATH [MODE] <<END: the file has just this content.
 want_file() {
@@ -49,8 +49,12 @@ want_edited() {
         same "$edited"
         tidy "$edited"
     else
+        edited_tag=''
+        [ "$1" != block_filter ] || edited_tag=${2#*: }
+        # A line of the store is made of words.
+        case $edited_tag in *' '*) edited_tag=${edited_tag%% *}_${edited_tag#* } ;; *) ;; esac
         content=$("$@" print "$edited" && printf x)
-        put "$edited" ''
+        put "$edited" '' edited "$edited_tag"
     fi
 }
 
@@ -154,10 +158,19 @@ want_directory() {
         staged=yes
     elif differs "$1/" {{ m("file.create") }}; then
         mark_pending
-        keep_first "$1"
-        mkdir -p "$1" || cannot_write "$1"
+        make_directory "$1"
         changed "$1/" {{ m("file.created") }}
     fi
+}
+
+# make_directory PATH: with those above it that are not there yet.
+make_directory() {
+    case ${1%/*} in
+        '') ;;
+        *) [ -d "${1%/*}" ] || make_directory "${1%/*}" ;;
+    esac
+    keep_first "$1" directory
+    mkdir "$1" || cannot_write "$1"
 }
 
 # want_absent PATH: there is no such file.
@@ -181,7 +194,7 @@ want_absent() {
     absent_shown=$(difference "$1" /dev/null)
     if differs "$1" {{ m("file.remove") }}; then
         mark_pending
-        keep_first "$1"
+        keep_first "$1" absent
         tidy "$1"
         { rm -f "$1" && flush "${1%/*}"; } || cannot_write "$1"
         changed "$1" {{ m("file.removed") }}
@@ -209,7 +222,7 @@ want_moved() {
         same {{ m("file.moved", path=v("$1"), to=v("$2")) }}
     else
         content=$(cat "$1" && printf x)
-        [ -s "$2" ] || put "$2" ''
+        [ -s "$2" ] || put "$2" '' edited
         want_absent "$1"
     fi
 }
@@ -225,7 +238,8 @@ want_link() {
         same "$1 -> $2"
         tidy "$1"
     elif differs "$1 -> $2" {{ m("file.link") }}; then
-        keep_first "$1"
+        digest_of_text "$2"
+        keep_first "$1" "link:$sum"
         temporary_of "$1"
         if ! { rm -f "$temporary" && ln -sn "$2" "$temporary" && mv -fT "$temporary" "$1" && flush "${1%/*}"; }; then
             cannot_write "$1"
@@ -241,8 +255,8 @@ links_to() {
     [ "$(readlink "$1")" = "$2" ] || [ "$(readlink -f "$1")" = "$(readlink -f "$2")" ]
 }
 
-# put PATH MODE [remember]: $content (with an x behind it) becomes the file, if
-# the call is to change anything; the difference is shown either way.
+# put PATH MODE remember|edited [TAG]: $content (with an x behind it) becomes the file,
+# if the call is to change anything; the difference is shown either way.
 put() {
     content=${content%x}
     if [ -e "$1" ] && printf '%s' "$content" | cmp -s - "$1" && has_mode "$1" "$2"; then
@@ -257,9 +271,10 @@ put() {
     [ -e "$1" ] || put_how={{ m("file.create") }}
     if [ "$call" = apply ]; then
         mark_pending
-        keep_first "$1"
+        digest_of_text "$content"
+        keep_first "$1" "$sum" "$3" "${4:-}"
         put_shown=$(printf '%s' "$content" | difference "$1" -)
-        replace "$1" "$2" "${3:-}"
+        replace "$1" "$2" "$3"
         changed "$1" "$put_how"
         detail diff "$put_shown"
     else
@@ -290,12 +305,12 @@ replace() {
         rm -f "$temporary"
         stop {{ m("file.rejected", path=v("$1")) }} {{ m("file.rejected_do") }}
     fi
-    if [ -n "${3:-}" ]; then
+    if [ "${3:-}" = remember ]; then
         { mkdir -p "$state_dir/written${1%/*}" && cp -p "$temporary" "$state_dir/written$1.next"; } || cannot_write "$1"
     fi
     { mv -f "$temporary" "$1" && flush "${1%/*}"; } || cannot_write "$1"
     temporary=''
-    [ -z "${3:-}" ] || mv -f "$state_dir/written$1.next" "$state_dir/written$1"
+    [ "${3:-}" != remember ] || mv -f "$state_dir/written$1.next" "$state_dir/written$1"
 }
 
 # temporary_of PATH: sets $temporary to the name beside it that we write under.
@@ -370,25 +385,6 @@ flush() {
     sync "$1" 2>/dev/null || sync
 }
 
-# keep_first PATH: a copy of what is there before the first change of ours.
-keep_first() {
-    if [ ! -d "$state_dir/written" ]; then
-        (umask 077 && mkdir -p "$state_dir/first" "$state_dir/pending" "$state_dir/written") || cannot_write "$state_dir"
-    fi
-    if [ -e "$state_dir/first$1" ] || [ -L "$state_dir/first$1" ] ||
-        grep -q -s -F -x -e "$1" "$state_dir/made"; then
-        return 0
-    fi
-    if [ -e "$1" ] || [ -L "$1" ]; then
-        temporary=$state_dir/first$1.new
-        mkdir -p "$state_dir/first${1%/*}" && cp -a "$1" "$temporary" &&
-            { [ ! -f "$temporary" ] || flush "$temporary"; } && mv -f "$temporary" "$state_dir/first$1"
-    else
-        printf '%s\n' "$1" >>"$state_dir/made"
-    fi || cannot_write "$state_dir"
-    temporary=''
-}
-
 # changed_by_hand PATH: whether somebody changed the file since we last wrote it.
 changed_by_hand() {
     [ -e "$1" ] && [ -e "$state_dir/written$1" ] && ! cmp -s "$1" "$state_dir/written$1" &&
@@ -400,7 +396,10 @@ follow_hand() {
     # What a run that was killed had not put in its place yet.
     [ ! -e "$state_dir/written$1.next" ] || mv -f "$state_dir/written$1.next" "$state_dir/written$1" ||
         cannot_write "$state_dir"
-    ! changed_by_hand "$1" || cp -p "$1" "$state_dir/written$1" || cannot_write "$state_dir"
+    changed_by_hand "$1" || return 0
+    digest_of "$1"
+    keep_first "$1" "$sum"
+    cp -p "$1" "$state_dir/written$1" || cannot_write "$state_dir"
 }
 
 # has_mode PATH MODE: whether the file's mode is this one; any is where none is given.
@@ -429,7 +428,7 @@ on_change() {
 
 mark_pending() {
     [ -n "$on_change" ] || return 0
-    if ! (umask 077 && mkdir -p "$state_dir/pending" && true >"$state_dir/pending/$on_change"); then
+    if ! (umask 077 && mkdir -p "$state_dir/pending" && true >>"$state_dir/pending/$on_change"); then
         cannot_write "$state_dir"
     fi
 }

@@ -143,7 +143,7 @@ enable_unit() {
     unit_how={{ m("unit.enable") }}
     if [ "$units_what" = run ] && [ "$unit_refuses" = no ] && ! unit_runs; then unit_how={{ m("unit.enable_start") }}; fi
     differs "$unit" "$unit_how" || return 1
-    keep_unit
+    keep_unit enable
     systemctl enable "$unit_id" >/dev/null 2>&1 ||
         stop {{ m("unit.enable_failed", unit=v("$unit")) }} {{ m("unit.run_failed_do", unit=v("$unit_id")) }}
     forget_looks
@@ -160,7 +160,7 @@ unit_runs() {
 
 start_unit() {
     differs "$unit" {{ m("unit.start") }} || return 0
-    keep_unit
+    keep_unit start
     forget_looks
     if ! run "$unit" systemctl start "$unit_id" || ! within "$limit_unit" unit_is_up "$unit_id"; then
         # The other units' states are still needed.
@@ -193,22 +193,6 @@ unit_is_up() {
             return 1
             ;;
     esac
-}
-
-# keep_unit: how the unit stood before the first change of ours.
-keep_unit() {
-    keep_first "$state_dir/units"
-    awk -v unit="$unit" '$1 == unit { found = 1 } END { exit !found }' "$state_dir/units" 2>/dev/null ||
-        printf '%s %s %s\n' "$unit" "$unit_file" "$unit_active" >>"$state_dir/units" ||
-        cannot_write "$state_dir/units"
-}
-
-# keep_state UNIT: the same for what is told of a change, where it is a unit.
-keep_state() {
-    units_look "$1"
-    unit=$1
-    unit_facts "$unit"
-    [ "$unit_load" != loaded ] || keep_unit
 }
 
 # unit_is_enabled: the unit comes up at boot by itself. One made of a SysV script is
@@ -266,7 +250,9 @@ want_no_other_time_service() {
     for unit in $time_others; do
         differs "$unit" {{ m("time.stop_other", unit=v("$time_service")) }} || continue
         unit_facts "$unit"
-        keep_unit
+        keep_unit disable
+        keep_unit stop
+        ! is_word "$unit" "$1" || keep_unit mask
         run "$unit" systemctl disable "$unit_id"
         run "$unit" systemctl stop "$unit_id" ||
             stop {{ m("unit.run_failed", command=v("systemctl stop $unit_id")) }} {{ m("unit.run_failed_do", unit=v("$unit_id")) }}

@@ -97,7 +97,8 @@ switch_run() {
     detach pvegen-network-try 0 network-try || stop {{ m("switch.no_process") }}
     [ "$confirm" != manual ] || tell {{ m("switch.confirm", seconds=v("$confirm_within"), again=v("$again")) }}
     switch_wait
-    undo=''
+    # The detached part has written the store anew.
+    undo='' index=''
     switch_report
     forget_looks
     if [ -e "$switch_dir/reverted" ]; then
@@ -221,6 +222,10 @@ switch_read() {
     for switch_at in trying keeping reverting kept reverted; do
         [ -r "$switch_dir/$switch_at" ] || continue
         read -r switch_manner switch_within switch_confirm switch_activate switch_goal <"$switch_dir/$switch_at"
+        if [ "$switch_goal" = rollback ]; then
+            find_roll_paths bridge
+            add_kept_interfaces
+        fi
         return 0
     done
     return 1
@@ -295,14 +300,14 @@ switch_wait() {
 switch_take_over() {
     if mv "$switch_dir/trying" "$switch_dir/reverting" 2>/dev/null; then stop_part pvegen-network-try; fi
     if [ -e "$switch_dir/reverting" ]; then
-        put_back >>"$switch_dir/log" 2>&1
+        restore_network >>"$switch_dir/log" 2>&1
     elif [ -e "$switch_dir/keeping" ]; then
         # After a power cut the new network is there only if it was kept for good.
         [ ! -e /run/pvegen/network ] || network_commit
         if network_is_kept; then
             mv "$switch_dir/keeping" "$switch_dir/kept"
         else
-            mv "$switch_dir/keeping" "$switch_dir/reverting" && put_back >>"$switch_dir/log" 2>&1
+            mv "$switch_dir/keeping" "$switch_dir/reverting" && restore_network >>"$switch_dir/log" 2>&1
         fi
     fi
 }
@@ -381,7 +386,7 @@ settle_last_switch() {
 # switch_part: the detached parts of the switch, by the call.
 switch_part() {
     switch_part=$call
-    begin_call network
+    begin_call bridge
     quiet=''
     trap '' HUP PIPE
     [ -d "$switch_dir" ] || exit 0
@@ -399,7 +404,7 @@ switch_part() {
         network-back)
             if mv "$switch_dir/trying" "$switch_dir/reverting" 2>/dev/null; then
                 stop_part pvegen-network-try
-                put_back
+                restore_network
             fi
             ;;
         *) network_boot ;;
@@ -419,17 +424,24 @@ switch_do() {
     network_do
 }
 
-# switch_files: what the switch puts in place.
+# switch_files: what the switch puts in place. What the store has stays until the switch
+# is decided.
 switch_files() {
     on_change network
-    network_files
+    if [ "$switch_goal" = rollback ]; then
+        keeps_store=yes
+        network_files_back
+        keeps_store=''
+    else
+        network_files
+    fi
     on_change ''
 }
 
 # try_failed: the files could not be put in place: not worth waiting for the timer.
 try_failed() {
     undo=''
-    ! mv "$switch_dir/trying" "$switch_dir/reverting" 2>/dev/null || put_back
+    ! mv "$switch_dir/trying" "$switch_dir/reverting" 2>/dev/null || restore_network
 }
 
 # network_prove: until the new network is proved and kept, or somebody decides otherwise.
@@ -449,7 +461,11 @@ is_proved() {
     forget_looks
     holds_wrong=''
     probing=proof
-    network_proof
+    if [ "$switch_goal" = rollback ]; then
+        holds {{ m("rollback.address") }} has_global_address
+    else
+        network_proof
+    fi
     while [ -z "$holds_wrong" ] && read -r asked; do
         holds {{ m("switch.answers", address=v("$asked")) }} answers "$asked"
     done <"$switch_dir/answered"
@@ -464,13 +480,13 @@ switch_keep() {
     if network_commit; then
         mv "$switch_dir/keeping" "$switch_dir/kept"
     else
-        mv "$switch_dir/keeping" "$switch_dir/reverting" && put_back
+        mv "$switch_dir/keeping" "$switch_dir/reverting" && restore_network
     fi
 }
 
-# put_back: the old network, files first, then what runs; explicit steps at the end, for
+# restore_network: the old network, files first, then what runs; explicit steps at the end, for
 # what the network's own commands left out.
-put_back() {
+restore_network() {
     switch_read
     network_undo
     if [ -e /run/pvegen/network ]; then
@@ -509,7 +525,7 @@ network_boot() {
         switch_write trying "$switch_manner $switch_within $switch_confirm now $switch_goal"
         network_runs_anew
     elif mv "$switch_dir/trying" "$switch_dir/reverting" 2>/dev/null || [ -e "$switch_dir/reverting" ]; then
-        put_back
+        restore_network
     fi
 }
 
@@ -551,7 +567,7 @@ no_boot_guard() {
 
 # confirm: the administrator has logged in over the new network and says so.
 confirm_switch() {
-    begin_call confirm
+    begin_call bridge
     if ! switch_read || [ ! -e "$switch_dir/trying" ]; then
         printf '%s\n' {{ m("switch.nothing") }} >&2
         exit 1

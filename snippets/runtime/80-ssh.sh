@@ -78,15 +78,16 @@ is_first_in() {
         END { exit !found }' "$2"
 }
 
-# root_login: sshd's PermitRootLogin as it is in force, in today's spelling.
+# root_login [FILE]: sshd's PermitRootLogin as it is in force, or by this configuration,
+# in today's spelling.
 root_login() {
-    run_sshd -T 2>/dev/null | awk '$1 == "permitrootlogin" { sub(/without-password/, "prohibit-password", $2); print $2 }'
+    run_sshd -T ${1:+-f "$1"} 2>/dev/null | awk '$1 == "permitrootlogin" { sub(/without-password/, "prohibit-password", $2); print $2 }'
 }
 
 # remember_root_login WORD: pvecm sets PermitRootLogin to yes; what it was before.
 remember_root_login() {
     [ ! -e "$state_dir/root-login" ] || return 0
-    keep_first "$state_dir/root-login"
+    open_store
     if ! { printf '%s\n' "$1" >"$state_dir/root-login.new" &&
         mv -f "$state_dir/root-login.new" "$state_dir/root-login"; }; then
         cannot_write "$state_dir/root-login"
@@ -159,14 +160,14 @@ want_root_key() {
         [ ! -e /root/.ssh/id_rsa ] ||
             need_failed {{ m("ssh.half_key") }} {{ m("ssh.half_key_do") }}
     elif differs /root/.ssh/id_rsa {{ m("file.create") }}; then
-        keep_first /root/.ssh/id_rsa
-        keep_first /root/.ssh/id_rsa.pub
-        (umask 077 && mkdir -p /root/.ssh) || cannot_write /root/.ssh
+        umask 077
+        [ -d /root/.ssh ] || make_directory /root/.ssh
+        umask 022
         # The public half is there before the private one: a run that is cut short
         # leaves either a whole pair or none.
         rm -f /root/.ssh/.id_rsa.pvegen /root/.ssh/.id_rsa.pvegen.pub
         if ! run ssh-keygen ssh-keygen -q -t rsa -b 4096 -N '' -C "root@$node" -f /root/.ssh/.id_rsa.pvegen ||
-            ! flush /root/.ssh/.id_rsa.pvegen ||
+            ! flush /root/.ssh/.id_rsa.pvegen || ! keep_key ||
             ! mv -f /root/.ssh/.id_rsa.pvegen.pub /root/.ssh/id_rsa.pub ||
             ! mv -f /root/.ssh/.id_rsa.pvegen /root/.ssh/id_rsa; then
             rm -f /root/.ssh/.id_rsa.pvegen /root/.ssh/.id_rsa.pvegen.pub
@@ -174,6 +175,26 @@ want_root_key() {
         fi
         changed /root/.ssh/id_rsa {{ m("file.created") }}
     fi
+}
+
+# keep_key: the digests of the pair that is about to be put in place.
+keep_key() {
+    digest_of /root/.ssh/.id_rsa.pvegen.pub
+    keep_first /root/.ssh/id_rsa.pub "$sum"
+    digest_of /root/.ssh/.id_rsa.pvegen
+    keep_first /root/.ssh/id_rsa "$sum"
+}
+
+# sshd_keeps_login [FILE]: sshd takes the file (its own without one), and it does not open
+# root's login by password where it was not open first: pvecm may have written that.
+sshd_keeps_login() {
+    sshd_accepts "$@" || return 1
+    if [ "$#" -eq 0 ] || [ ! -f "$state_dir/first$sshd_config" ] || [ "$(root_login "$1")" != yes ] ||
+        [ "$(root_login "$state_dir/first$sshd_config")" = yes ] || [ "$(root_login "")" = yes ]; then
+        return 0
+    fi
+    tell {{ m("rollback.login_opens") }}
+    return 1
 }
 
 # want_authorized_keys <<END: root of the other nodes may come in. In a cluster the

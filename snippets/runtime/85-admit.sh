@@ -1,12 +1,12 @@
 # admit: root may log in by password for a while, so that others can join this node.
 
 admit() {
-    begin_call admit
+    begin_call admission
     is_whole "$script" || { printf '%s\n' {{ m("admit.no_file") }} >&2; exit 78; }
     is_member || { printf '%s\n' {{ m("admit.no_cluster", cluster=v("$cluster")) }} >&2; exit 78; }
     sshd_accepts "$sshd_config" || { printf '%s\n' {{ m("admit.rejected", path=v("$sshd_config")) }} >&2; exit 78; }
     take_lock
-    keep_first "$state_dir/close.sh"
+    open_store
     { cp "$script" "$state_dir/close.sh.new" && is_whole "$state_dir/close.sh.new" && mv -f "$state_dir/close.sh.new" "$state_dir/close.sh"; } ||
         cannot_write "$state_dir"
     opening=$$.$(date +%s)
@@ -27,20 +27,25 @@ END
 
 # close: what admit opened is closed, now. The timer and the next boot call this.
 close_admission() {
-    begin_call close
+    begin_call
     # A run that is under way may have read sshd's file already, to write it anew.
     take_lock wait
     # The timer of an opening that was renewed meanwhile has nothing to close.
     open_now=''
     [ ! -r "$state_dir/admitted" ] || read -r open_now <"$state_dir/admitted"
     if [ "${pvegen_opening:-$open_now}" != "$open_now" ]; then return 0; fi
+    end_admission
+    printf '%s\n' {{ m("admit.closed") }}
+}
+
+# end_admission: what admit opened is closed, and what it armed is gone.
+end_admission() {
     if [ -e "$state_dir/admitted" ]; then
         admit_write </dev/null
         rm -f "$state_dir/admitted"
     fi
     systemctl disable pvegen-close.service >/dev/null 2>&1
     rm -f /etc/systemd/system/pvegen-close.service
-    printf '%s\n' {{ m("admit.closed") }}
 }
 
 # is_whole FILE: it is this script, undamaged.
@@ -61,6 +66,8 @@ admit_write() {
     content=$(block_filter "pvegen $cluster: admit" last print "$sshd_config" && printf x)
     check_with=sshd_accepts
     content=${content%x}
+    digest_of_text "$content"
+    keep_first "$sshd_config" "$sum" edited admit
     replace "$sshd_config" ''
     check_with=''
     systemctl is-active "$sshd_unit" >/dev/null 2>&1 || return 0

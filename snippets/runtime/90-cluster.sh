@@ -476,6 +476,7 @@ want_certificate() {
     elif [ -s /etc/pve/local/pve-ssl.pem ]; then
         same /etc/pve/local/pve-ssl.pem
     elif differs /etc/pve/local/pve-ssl.pem {{ m("file.create") }}; then
+        keep_state pveproxy
         if ! run pvecm pvecm updatecerts || ! run pveproxy systemctl restart pveproxy; then
             stop {{ m("manager.certificate") }} {{ m("manager.api_do") }}
         fi

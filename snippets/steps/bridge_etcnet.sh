@@ -1,4 +1,5 @@
 # What the switch of the network has to know.
+network_manager=etcnet
 network_bridges={{ bridges | string }}
 network_made={{ made_names | string }}
 network_interfaces={{ interface_names | string }}

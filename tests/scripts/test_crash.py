@@ -67,8 +67,9 @@ def end_state(box: Sandbox) -> Tree:
     for path, entry in box.changes().items():
         if any(path == top or path.startswith(f"{top}/") for top in UNLIKE):
             continue
-        if path.startswith(support.STATE) and isinstance(entry.content, bytes) and path.endswith(("/made", "/units")):
-            content = b"".join(sorted(set(entry.content.splitlines(keepends=True))))
+        if path.startswith(support.STATE) and isinstance(entry.content, bytes) and path.endswith(("/index", "/units")):
+            lines = {line for line in entry.content.splitlines(keepends=True) if b" /root/.ssh/" not in line}
+            content = b"".join(sorted(lines))
             entry = Entry(entry.kind, entry.mode, entry.uid, entry.gid, content)
         found[path] = entry
     return found

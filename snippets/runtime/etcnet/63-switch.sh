@@ -109,7 +109,6 @@ network_adopt() {
     for adopted in /etc/net/ifaces/*/*#pvegen; do
         [ -f "$adopted" ] || continue
         adopts=${adopted%#pvegen}
-        keep_first "$adopts"
         if ! is_stand_in_for_none "$adopted"; then
             content=$(cat "$adopted" && printf x)
             content=${content%x}
@@ -152,8 +151,7 @@ network_undo() {
 put_directories_back() {
     for made in $network_interfaces; do
         for put in "/etc/net/ifaces/$made"/* "/etc/net/ifaces/$made"/.*.pvegen; do
-            [ -e "$switch_dir/old/$made/${put##*/}" ] || rm -f "$put"
-            rm -f "$state_dir/written$put"
+            [ -e "$switch_dir/old/$made/${put##*/}" ] || rm -f "$put" "$state_dir/written$put"
         done
         if [ ! -d "$switch_dir/old/$made" ]; then
             rmdir "/etc/net/ifaces/$made" 2>/dev/null
@@ -163,6 +161,7 @@ put_directories_back() {
         for put in "$switch_dir/old/$made"/*; do
             [ -f "$put" ] || continue
             cmp -s "$put" "/etc/net/ifaces/$made/${put##*/}" || {
+                rm -f "$state_dir/written/etc/net/ifaces/$made/${put##*/}"
                 cp -a "$put" "/etc/net/ifaces/$made/.${put##*/}.pvegen" &&
                     flush "/etc/net/ifaces/$made/.${put##*/}.pvegen" &&
                     mv -f "/etc/net/ifaces/$made/.${put##*/}.pvegen" "/etc/net/ifaces/$made/${put##*/}"
@@ -177,9 +176,14 @@ put_directories_back() {
 stage_file() {
     staged=yes
     [ "$stage" = write ] || return 0
-    keep_first "$1"
-    [ -n "$content" ] || content="$stage_none$line_break"
-    [ -z "$2" ] || printf '%s\n' "$1" >>"$switch_dir/remember" || cannot_write "$switch_dir"
+    if [ -n "$content" ]; then
+        digest_of_text "$content"
+        keep_first "$1" "$sum"
+    else
+        keep_first "$1" absent
+        content="$stage_none$line_break"
+    fi
+    [ "$2" != remember ] || printf '%s\n' "$1" >>"$switch_dir/remember" || cannot_write "$switch_dir"
     replace "$1#pvegen" ''
 }
 
