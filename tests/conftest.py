@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from faults import sample, table
 from sandbox.requirements import require_sandbox
 
 
@@ -15,6 +16,16 @@ class TouchedTheRealHome(Exception):
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--renew", action="store_true", help="write the expected files anew instead of comparing")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The table of faults is put together by the one process to which all workers report."""
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(table.Collector(), "faults")
+
+
+def pytest_report_header() -> str:
+    return sample.told()
 
 
 @pytest.hookimpl(tryfirst=True)

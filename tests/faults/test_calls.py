@@ -1,0 +1,169 @@
+"""A system call that fails, on each path that the script writes to: the run says so, and no file is ever half.
+
+An undisturbed run shows which paths are written, renamed, removed, made or synced by the script and the plain tools
+that it calls. Each (call, path) fails with each of the errors, for as long as the run lasts.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+
+import pytest
+from sandbox import Tree
+from scripts import support
+from scripts.nodes import TARGETS
+from scripts.support import Run
+
+from . import sample
+from .table import COLUMNS, LOCAL, hand_over
+from .test_killed import cells
+from .trials import UNLIKE, Trial, points_of, shared, trial, undisturbed
+
+pytestmark = [pytest.mark.sandbox, pytest.mark.faults]
+
+CALLS, DISK = "ENOSPC, EIO, EROFS, EACCES on a call that writes", "a full disk"
+SAMPLE = {
+    CALLS: dict(zip(COLUMNS, (20, 12, 3, 3), strict=True)),
+    DISK: dict(zip(LOCAL, (4, 3), strict=True)),
+}
+ERRORS = ("ENOSPC", "EIO", "EROFS", "EACCES")
+# Calls of one kind, which fail together: which of them a tool uses is its own affair.
+KINDS = {
+    "open": "open,openat,creat",
+    "write": "write,pwrite64,writev,copy_file_range,sendfile",
+    "rename": "rename,renameat,renameat2",
+    "link": "link,linkat,symlink,symlinkat",
+    "unlink": "unlink,unlinkat,rmdir",
+    "mkdir": "mkdir,mkdirat",
+    "mode": "chmod,fchmod,fchmodat,chown,fchown,lchown,fchownat",
+    "sync": "fsync,fdatasync,sync_file_range",
+}
+KIND_OF = {call: kind for kind, calls in KINDS.items() for call in calls.split(",")}
+# The shell itself, and the tools that do no more than their own name says.
+TOOLS = "dash|cp|mv|rm|ln|mkdir|rmdir|chmod|chown|sync|cat|touch|install|tee|mktemp|dd|tar|flock|ssh-keygen"
+PLACES = re.compile(r"/(etc|root|var/lib/pvegen|var/log/pvegen|run/pvegen)(/|$)")
+# What the stand-ins of pvecm and systemctl write by means of the same tools.
+OTHERS = re.compile(r"/etc/(pve|systemd|rc\.d|resolv\.conf)|/root/\w+\.sh$")
+LINE = re.compile(rf"\d+<(?:{TOOLS})>\s+(\w+)\((.*)")
+
+Failing = tuple[str, str, str]
+"""(kind of call, path, error)"""
+
+
+@functools.cache
+def failing(role: str, target: str) -> list[Failing]:
+    """Every (kind, path, error) of an undisturbed run."""
+
+    def make() -> list[Failing]:
+        with trial(role, target) as tried:
+            calls = ",".join(KINDS.values())
+            words = ["strace", "-f", "-D", "-qq", "-y", "--decode-pids=comm", "--seccomp-bpf", "-o", "/dev/shm/calls"]
+            tried.apply(*words, "-e", f"trace={calls}", "-e", "signal=none").check()
+            found = {point for line in tried.box.read("/dev/shm/calls").splitlines() for point in _written(line)}
+        return [(kind, path, error) for kind, path in sorted(found) for error in ERRORS]
+
+    return shared(f"failing {role} {target}", make)
+
+
+def _written(line: str) -> list[tuple[str, str]]:
+    """The (kind, path) of a line of strace's that is one of the script's own and writes."""
+    found = LINE.match(line)
+    if not found or found[1] not in KIND_OF:
+        return []
+    kind, words = KIND_OF[found[1]], found[2]
+    if kind == "open" and not re.search("O_WRONLY|O_RDWR|O_CREAT", words):
+        return []
+    if kind == "write":
+        # Of copy_file_range the second file is the one that is written.
+        paths = re.findall(r"\d<(/[^>]*)>", words)[-1 if "copy" in found[1] else 0 :][:1]
+    else:
+        # Mkdir goes down step by step, and names each step alone.
+        paths = re.findall(r'"((?:[^"\\]|\\.)+)"', words) or re.findall(r"^\d+<(/[^>]*)>", words)
+        paths = paths[-1:] if kind in ("rename", "link") else paths
+    if kind == "mkdir":
+        return [(kind, path) for path in paths if "/" not in path and path not in ("etc", "var", "lib", "root", "run")]
+    return [(kind, path) for path in paths if PLACES.match(path) and not OTHERS.match(path)]
+
+
+def half(before: Tree, wanted: Tree, now: Tree) -> list[str]:
+    """The files that are neither as they were nor as they are to be; those of one run alone do not count."""
+    return [
+        f"{path}: {entry}"
+        for path, entry in now.items()
+        if (path in wanted or path in before)
+        and not path.startswith(support.STATE)
+        and not any(path == top or path.startswith(f"{top}/") for top in UNLIKE)
+        and entry not in (before.get(path), wanted.get(path))
+        and entry.kind != "directory"
+    ]
+
+
+def names(done: Run, path: str) -> bool:
+    """Whether what the run said names the path, the file that it stands for, or a directory above it."""
+    plain = re.sub(r"/\.?([^/]*?)\.(pvegen|new|next)$", r"/\1", path)
+    said = [word.rstrip(".,:;/'") for word in re.findall(r"(?<![\w/])/[\w./@+-]+", done.stdout + done.stderr)]
+    return any(plain == word or plain.startswith(f"{word}/") or path in word or plain in word for word in said if len(word) > 4)
+
+
+def ended_well(done: Run, why: object) -> None:
+    """Exit status 1 or 78 and a reason."""
+    assert done.status in (1, 78), (why, str(done))
+    assert re.search(r"^Bail out! .", done.stdout, re.M), (why, str(done))
+
+
+@pytest.mark.parametrize(("row", "column", "part"), cells(CALLS))
+def test_a_call_that_fails(row: str, column: str, part: int, request: pytest.FixtureRequest) -> None:
+    points = points_of(column, failing)
+    mine = sample.share(sample.pick(points, SAMPLE[row][column], row, column), part)
+    for role, target, (kind, path, error) in mine:
+        why = f"{error} on {kind} of {path}: {role} {target}"
+        with trial(role, target) as tried:
+            before = tried.box.changes()
+            calls = KINDS[kind]
+            words = ["strace", "-f", "-D", "-qq", "--seccomp-bpf", "-o", "/dev/null", "-P", path]
+            ran = tried.apply(*words, "-e", f"trace={calls}", "-e", f"inject={calls}:error={error}")
+            done = Run(ran.status, ran.stdout, ran.stderr)
+            if done.status != 0 or kind == "sync":
+                ended_well(done, why)
+                assert path.startswith("/") is False or names(done, path), (why, str(done))
+            assert half(before, undisturbed(role, target), tried.box.changes()) == [], (why, str(done))
+            # Services that the run has started stay under strace: without it their calls would fail.
+            if error == "EIO" and role == "alone":
+                tried.box.power_cut()
+            tried.finish(why, booted=error == "EIO")
+    hand_over(request, row, column, len(points), len(mine), part, sample.PARTS)
+
+
+@functools.cache
+def sizes(role: str, target: str) -> list[int]:
+    """Bytes that are free on a disk that gets full."""
+    return [4096 * pages for pages in range(0, 64)]
+
+
+@pytest.mark.parametrize(("row", "column", "part"), cells(DISK))
+def test_a_full_disk(row: str, column: str, part: int, request: pytest.FixtureRequest) -> None:
+    points = points_of(column, sizes)
+    mine = sample.share(sample.pick(points, SAMPLE[row][column], row, column), part)
+    for role, target, free in mine:
+        why = f"{free} bytes free: {role} {target}"
+        with trial(role, target) as tried:
+            before = tried.box.changes()
+            tried.box.fill_disk(free)
+            ran = tried.apply()
+            tried.box.empty_disk()
+            done = Run(ran.status, ran.stdout, ran.stderr)
+            if done.status:
+                ended_well(done, why)
+                assert re.search(r"cannot write|No space left|free", done.stdout + done.stderr), (why, str(done))
+            assert half(before, undisturbed(role, target), tried.box.changes()) == [], (why, str(done))
+            tried.finish(why, booted=True)
+    hand_over(request, row, column, len(points), len(mine), part, sample.PARTS)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_the_points_are_found(target: str) -> None:
+    """The list is of the script's own paths, with those that matter in it."""
+    found = {(kind, path) for kind, path, _ in failing("alone", target)}
+    assert {"open", "write", "rename", "unlink", "sync", "mkdir", "mode"} <= {kind for kind, _ in found}
+    assert ("rename", "/etc/hosts") in found

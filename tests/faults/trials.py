@@ -1,0 +1,224 @@
+"""Trials: a fresh node with its script, for a run that is disturbed, and the end state that the next one has to reach.
+
+A column of the table is a role of the node (alone, first, joiner) on one or both network backends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import functools
+import os
+import pickle
+import re
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import pytest
+from sandbox import Entry, Result, Sandbox, Tree, diff_trees
+from scripts import support
+from scripts.nodes import TARGETS, Nodes, bail, description, trash
+from scripts.support import Run
+from scripts.test_join import trusted, wait
+
+from .table import COLUMNS
+
+Made = TypeVar("Made")
+
+LIMITS = "[limits]\nunit = 10\nnetwork = 8\napi = 15\n"
+# Files of an administrator's in what the script writes to: they are there at the end too.
+ADMINS = {
+    "/etc/hosts": "127.0.0.1 localhost.localdomain localhost\n10.0.0.9 printer # second floor\n",
+    "/etc/net/ifaces/eth0/wpa.conf": "mine\n",
+    "/etc/sysconfig/clock": "# by hand\nZONE=Asia/Omsk\nUTC=true\n",
+}
+# Logs, databases and keys are never alike.
+# ifupdown2 and resolvconf leave files of their own empty on a full disk.
+UNLIKE = (
+    "/etc/iproute2",
+    "/var/tmp",
+    "/etc/resolv.conf",
+    support.LOG,
+    "/var/lib/pve-cluster",
+    "/run",
+    "/root/.ssh",
+    "/etc/corosync/authkey",
+    "/var/lock",
+)
+ROLES: dict[str, list[tuple[str, str]]] = {
+    COLUMNS[0]: [("alone", "alt-p8")],
+    COLUMNS[1]: [("alone", "alt-p11")],
+    COLUMNS[2]: [("first", target) for target in TARGETS],
+    COLUMNS[3]: [("joiner", target) for target in TARGETS],
+}
+"""Column of the table: the (role, target) that it has."""
+
+
+@dataclass
+class Trial:
+    """A node of a role with its script, which nothing has run yet."""
+
+    role: str
+    target: str
+    box: Sandbox
+    nodes: Nodes | None = None
+
+    @property
+    def path(self) -> str:
+        return f"/root/{self.box.hostname}.sh"
+
+    def apply(self, *before: str, timeout: float = 120, **more: Any) -> Result:
+        """Runs apply behind the words given (strace and its options)."""
+        return self.box.run([*before, "dash", self.path, "apply"], timeout=timeout, **more)
+
+    def finish(self, why: object, *, booted: bool = False) -> None:
+        """Applies again, undisturbed, until the work is done, and looks that all is as if nothing had happened.
+
+        Where the node was BOOTED between, units ran that had not: of what the script has noted down the paths count.
+        """
+        self._apply_to_the_end(why)
+        self._settle()
+        wanted, found = undisturbed(self.role, self.target), end_state(self.box)
+        if booted:
+            wanted, found = _without_notes(wanted), _without_notes(found)
+        changes = diff_trees(wanted, found)
+        assert changes == [], f"after {why}: {[(str(c), c.before, c.after) for c in changes]}"
+        assert trash(self.box) == [], why
+        support.run(self.box, "verify", path=self.path).expect(0)
+
+    def _apply_to_the_end(self, why: object) -> None:
+        """One more apply is enough, but for a join that was cut in two: there the messages lead on."""
+        said = []
+        for _ in range(6):
+            done = self._apply_when_free()
+            if done.status == 0:
+                return
+            said.append(str(done))
+            if self.role != "joiner" or not self._obey(done):
+                break
+        pytest.fail(f"after {why}\n" + "\n".join(said))
+
+    def _apply_when_free(self) -> Run:
+        """What a killed run has left running is waited for, as the message says."""
+        for _ in range(60):
+            done = support.run(self.box, "apply", path=self.path)
+            if done.status != 78 or "another run of a pvegen script is under way" not in done.stdout:
+                return done
+            time.sleep(0.5)
+        return done
+
+    def _obey(self, done: Run) -> bool:
+        """Does what the messages of a broken-off join say, literally; whether they say anything."""
+        assert self.nodes is not None
+        if "mv /etc/corosync/authkey /root/" in done.stdout:
+            self.box.run("mv /etc/corosync/authkey /root/").check()
+        elif "pvecm delnode pve2" in done.stdout:
+            self.nodes["pve1"].run("pvecm delnode pve2")
+        elif "pvecm expected 1" in done.stdout:
+            self.nodes["pve1"].run("pvecm expected 1").check()
+            wait(self.nodes["pve1"], "grep -q '\"quorate\": 1' /etc/pve/.members")
+        else:
+            return bool(re.search("has no quorum", bail(done)))
+        return True
+
+    def _settle(self) -> None:
+        """Waits until the nodes of the cluster are in agreement."""
+        if self.nodes is not None:
+            for box in self.nodes.node.values():
+                count = len(self.nodes.node)
+                wait(box, f'[ "$(grep -c \'"online": 1\' /etc/pve/.members)" -eq {count} ]')
+
+
+@contextlib.contextmanager
+def trial(role: str, target: str) -> Iterator[Trial]:
+    """A fresh trial. A joiner is ready to join and trusted, its first node in quorum."""
+    files = {path: text for path, text in ADMINS.items() if target == "alt-p8" or path == "/etc/hosts"}
+    if role == "alone":
+        with Sandbox(target, "pve1", files=files) as box:
+            box.put(support.PLACE, support.build(support.ONE.format(target=target) + LIMITS)["pve1"])
+            yield Trial(role, target, box)
+    else:
+        with Nodes(description(target, 2), ["pve1"], files=files) as nodes:
+            if role == "joiner":
+                nodes.apply("pve1").expect(0)
+                nodes.add("pve2")
+                nodes.prepare("pve2")
+                trusted(nodes, "pve2")
+            yield Trial(role, target, nodes["pve2" if role == "joiner" else "pve1"], nodes)
+
+
+def end_state(box: Sandbox) -> Tree:
+    """What is on the disk, lists in the script's own state sorted."""
+    found = {}
+    for path, entry in box.changes().items():
+        if any(path == top or path.startswith(f"{top}/") for top in UNLIKE):
+            continue
+        if path.startswith(support.STATE) and isinstance(entry.content, bytes) and path.endswith(("/made", "/units")):
+            content = b"".join(sorted(set(entry.content.splitlines(keepends=True))))
+            entry = Entry(entry.kind, entry.mode, entry.uid, entry.gid, content)
+        if path == "/etc/corosync/corosync.conf" and isinstance(entry.content, bytes):
+            # A join that is led on by hand takes more steps.
+            content = re.sub(rb"config_version: \d+", b"config_version: N", entry.content)
+            entry = Entry(entry.kind, entry.mode, entry.uid, entry.gid, content)
+        found[path] = entry
+    return found
+
+
+def _without_notes(tree: Tree) -> Tree:
+    """The tree, what stands in the script's own files left out."""
+    return {
+        path: Entry(entry.kind, entry.mode, entry.uid, entry.gid) if path.startswith(support.STATE) else entry
+        for path, entry in tree.items()
+    }
+
+
+def shared(name: str, make: Callable[[], Made]) -> Made:
+    """What MAKE gives, made once for all workers of this run of the tests."""
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
+    place = os.path.join(tempfile.gettempdir(), f"pvegen-faults-{run}")
+    os.makedirs(place, 0o700, exist_ok=True)
+    path = os.path.join(place, re.sub(r"\W", "-", name))
+    with open(f"{path}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not os.path.exists(path):
+            made = make()
+            with open(f"{path}.new", "wb") as file:
+                pickle.dump(made, file)
+            os.rename(f"{path}.new", path)
+    with open(path, "rb") as file:
+        found: Made = pickle.load(file)
+    return found
+
+
+@functools.cache
+def undisturbed(role: str, target: str) -> Tree:
+    """The end state of a run that nothing disturbs."""
+    return _of_undisturbed(role, target)[0]
+
+
+@functools.cache
+def commands(role: str, target: str) -> list[tuple[str, int]]:
+    """The points before which the script can be killed: (vfork or clone, number from 1)."""
+    return _of_undisturbed(role, target)[1]
+
+
+@functools.cache
+def _of_undisturbed(role: str, target: str) -> tuple[Tree, list[tuple[str, int]]]:
+    def make() -> tuple[Tree, list[tuple[str, int]]]:
+        with trial(role, target) as tried:
+            tried.apply("strace", "-qq", "-o", "/tmp/calls", "-e", "trace=vfork,clone", "-e", "signal=none").check()
+            calls = re.findall(r"^(vfork|clone)\(", tried.box.read("/tmp/calls"), re.M)
+            tried.box.remove("/tmp/calls")
+            tried._settle()
+            support.run(tried.box, "verify", path=tried.path).expect(0)
+            return end_state(tried.box), [(call, calls[: at + 1].count(call)) for at, call in enumerate(calls)]
+
+    return shared(f"undisturbed {role} {target}", make)
+
+
+def points_of(column: str, of: Callable[[str, str], list[Any]]) -> list[tuple[str, str, Any]]:
+    """All (role, target, point) of a column, the points being those that OF gives."""
+    return [(role, target, point) for role, target in ROLES[column] for point in of(role, target)]
