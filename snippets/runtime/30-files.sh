@@ -380,9 +380,10 @@ cannot_write() {
     stop {{ m("file.failed", path=v("$1")) }} {{ m("file.failed_do") }}
 }
 
-# flush PATH: the file's data is on the disk (sync of old systems takes no name).
+# flush PATH: the file's data is on the disk (sync of old systems takes no name, warns
+# and syncs all).
 flush() {
-    sync "$1" 2>/dev/null || sync
+    sync "$1" 2>/dev/null
 }
 
 # changed_by_hand PATH: whether somebody changed the file since we last wrote it.
