@@ -20,7 +20,7 @@ want_file() {
         tidy "$1"
         [ "$call" != apply ] || follow_hand "$1"
     else
-        content=$(cat && printf x)
+        content=$(cat && printf x) || content=''
         put "$1" "${2:-}" remember
     fi
 }
@@ -53,7 +53,7 @@ want_edited() {
         [ "$1" != block_filter ] || edited_tag=${2#*: }
         # A line of the store is made of words.
         case $edited_tag in *' '*) edited_tag=${edited_tag%% *}_${edited_tag#* } ;; *) ;; esac
-        content=$("$@" print "$edited" && printf x)
+        content=$("$@" print "$edited" && printf x) || content=''
         put "$edited" '' edited "$edited_tag"
     fi
 }
@@ -221,7 +221,7 @@ want_moved() {
     elif [ ! -e "$1" ]; then
         same {{ m("file.moved", path=v("$1"), to=v("$2")) }}
     else
-        content=$(cat "$1" && printf x)
+        content=$(cat "$1" && printf x) || content=''
         [ -s "$2" ] || put "$2" '' edited
         want_absent "$1"
     fi
@@ -258,6 +258,8 @@ links_to() {
 # put PATH MODE remember|edited [TAG]: $content (with an x behind it) becomes the file,
 # if the call is to change anything; the difference is shown either way.
 put() {
+    # A command that was killed or failed has made nothing of it, which is not an empty file.
+    [ -n "$content" ] || unmade {{ m("file.unmade", path=v("$1")) }} {{ m("file.unmade_do") }}
     content=${content%x}
     if [ -e "$1" ] && printf '%s' "$content" | cmp -s - "$1" && has_mode "$1" "$2"; then
         same "$1"
@@ -372,6 +374,12 @@ need_safe() {
 # others_write DIRECTORY...: those of them that are none, or not root's alone to write to.
 others_write() {
     find "$@" -prune ! '(' -type d -user 0 ! -perm -020 ! -perm -002 ')'
+}
+
+# unmade WHY WHAT-TO-DO: what a command ought to have said is not known.
+unmade() {
+    [ "$phase $call" != 'need apply' ] && [ "$call" != check ] || refuse "$1; $2"
+    stop "$1" "$2"
 }
 
 cannot_write() {

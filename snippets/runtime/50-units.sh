@@ -21,7 +21,11 @@ units_look() {
     for unit in "$@"; do
         case $units in
             *"$line_break$unit "*) ;;
-            *) units=$units$(units_show "$unit")$line_break ;;
+            *)
+                unit_line=$(units_show "$unit")
+                [ -n "$unit_line" ] || unmade {{ m("unit.no_answer", unit=v("$unit")) }} {{ m("unit.no_answer_do") }}
+                units=$units$unit_line$line_break
+                ;;
         esac
     done
 }
@@ -32,9 +36,10 @@ units_show() {
         awk -v asked="$*" '
             BEGIN { count = split(asked, unit, " "); n = 1 }
             function flush_unit() {
-                if (seen) print unit[n++], get("Id"), get("LoadState"), get("ActiveState"), \
+                if ("Id" in value) print unit[n], get("Id"), get("LoadState"), get("ActiveState"), \
                     get("UnitFileState"), get("Type"), get("RefuseManualStart"), get("ConditionResult"), \
                     get("ConditionTimestampMonotonic")
+                if (seen) n++
                 split("", value)
                 seen = 0
             }
