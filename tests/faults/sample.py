@@ -27,7 +27,7 @@ def told() -> str:
     """What a report says of the sample."""
     if EVERY:
         return "faults: every point"
-    return f"faults: the sample of seed {SEED} (PVEGEN_SEED=N takes another, PVEGEN_EVERY=1 or \"make faults\" all)"
+    return f'faults: the sample of seed {SEED} (PVEGEN_SEED=N takes another, PVEGEN_EVERY=1 or "make faults" all)'
 
 
 def chance(*key: object) -> random.Random:

@@ -57,7 +57,9 @@ class Cell:
     seen: set[int] = field(default_factory=set)
 
 
-def hand_over(request: pytest.FixtureRequest, row: str, column: str, points: int, tried: int, part: int, of: int) -> None:
+def hand_over(
+    request: pytest.FixtureRequest, row: str, column: str, points: int, tried: int, part: int, of: int
+) -> None:
     """Tells what a test has tried and seen survived: part PART of OF of a cell that has so many points."""
     assert column in ROWS[row]
     request.node.user_properties.append(("faults", json.dumps([row, column, points, tried, part, of])))

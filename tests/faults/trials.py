@@ -47,6 +47,9 @@ UNLIKE = (
     "/root/.ssh",
     "/etc/corosync/authkey",
     "/var/lock",
+    # Where stand-ins are put that misbehave.
+    "/usr/sbin",
+    "/usr/lib/real",
 )
 ROLES: dict[str, list[tuple[str, str]]] = {
     COLUMNS[0]: [("alone", "alt-p8")],
@@ -80,10 +83,10 @@ class Trial:
         Where the node was BOOTED between, units ran that had not: of what the script has noted down the paths count.
         """
         self._apply_to_the_end(why)
-        self._settle()
+        self.settle()
         wanted, found = undisturbed(self.role, self.target), end_state(self.box)
         if booted:
-            wanted, found = _without_notes(wanted), _without_notes(found)
+            wanted, found = without_notes(wanted), without_notes(found)
         changes = diff_trees(wanted, found)
         assert changes == [], f"after {why}: {[(str(c), c.before, c.after) for c in changes]}"
         assert trash(self.box) == [], why
@@ -124,7 +127,7 @@ class Trial:
             return bool(re.search("has no quorum", bail(done)))
         return True
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
         """Waits until the nodes of the cluster are in agreement."""
         if self.nodes is not None:
             for box in self.nodes.node.values():
@@ -156,7 +159,7 @@ def end_state(box: Sandbox) -> Tree:
     for path, entry in box.changes().items():
         if any(path == top or path.startswith(f"{top}/") for top in UNLIKE):
             continue
-        if path.startswith(support.STATE) and isinstance(entry.content, bytes) and path.endswith(("/made", "/units")):
+        if re.fullmatch(rf"{support.STATE}/[^/]+/[^/]+", path) and isinstance(entry.content, bytes):
             content = b"".join(sorted(set(entry.content.splitlines(keepends=True))))
             entry = Entry(entry.kind, entry.mode, entry.uid, entry.gid, content)
         if path == "/etc/corosync/corosync.conf" and isinstance(entry.content, bytes):
@@ -167,7 +170,7 @@ def end_state(box: Sandbox) -> Tree:
     return found
 
 
-def _without_notes(tree: Tree) -> Tree:
+def without_notes(tree: Tree) -> Tree:
     """The tree, what stands in the script's own files left out."""
     return {
         path: Entry(entry.kind, entry.mode, entry.uid, entry.gid) if path.startswith(support.STATE) else entry
@@ -212,7 +215,7 @@ def _of_undisturbed(role: str, target: str) -> tuple[Tree, list[tuple[str, int]]
             tried.apply("strace", "-qq", "-o", "/tmp/calls", "-e", "trace=vfork,clone", "-e", "signal=none").check()
             calls = re.findall(r"^(vfork|clone)\(", tried.box.read("/tmp/calls"), re.M)
             tried.box.remove("/tmp/calls")
-            tried._settle()
+            tried.settle()
             support.run(tried.box, "verify", path=tried.path).expect(0)
             return end_state(tried.box), [(call, calls[: at + 1].count(call)) for at, call in enumerate(calls)]
 
