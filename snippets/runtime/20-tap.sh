@@ -101,6 +101,8 @@ point() {
 # detail KEY TEXT [KEY TEXT]: more on the point before, as its YAML block; a key
 # without text is left out.
 detail() {
+    # Of binary files there is no difference to show.
+    [ -n "$2${4:-}" ] || return 0
     [ -n "$quiet" ] || out '      ---'
     while [ "$#" -gt 0 ]; do
         if [ -z "$2" ]; then
