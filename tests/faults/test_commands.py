@@ -150,7 +150,7 @@ def interrupted(tried: Trial) -> Result:
         thread.join(2)
         if not thread.is_alive():
             break
-        tried.box.run(f"pkill -INT -f '{tried.path} apply'; pkill -INT -x -f 'sleep 3600'")
+        tried.box.run(["pkill", "-INT", "-f", f"^(sleep 3600|dash {tried.path} apply)$"])
     thread.join()
     assert found, "the run has not ended"
     return found[0]
