@@ -177,7 +177,11 @@ def test_a_fault_in_a_snippet_of_ours_is_an_internal_error(tmp_path: Path) -> No
         ("script.sh", "#!/bin/sh\n", "has no line @runtime@"),
         ("script.sh", "#!/bin/sh\n\n@runtime@\n", "snippets/script.sh:2: the second line is not digest="),
         ("steps/stub.sh", "step_stub() {\n    f {{ 1/0 }}\n}\n", "snippets/steps/stub.sh:2: division by zero"),
-        ("steps/stub.sh", "step_stub() {\n{% include 'no.sh' %}\n}\n", "snippets/steps/stub.sh:2: there is no snippet no.sh"),
+        (
+            "steps/stub.sh",
+            "step_stub() {\n{% include 'no.sh' %}\n}\n",
+            "snippets/steps/stub.sh:2: there is no snippet no.sh",
+        ),
         ("steps/stub.sh", "step_stub() {\n{% include 'steps/stub.sh' %}\n}\n", "steps/stub.sh:2: includes itself"),
         ("steps/stub.sh", "{% include 'steps/join.sh' %}\n", "snippets/steps/stub.sh:1: 'own_address' is undefined"),
         ("steps/stub.sh", "step_other() {\n    :\n}\n", "snippets/steps/stub.sh: does not define step_stub()"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import random
 import subprocess
+import tomllib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -260,3 +261,50 @@ def test_any_text_in_a_description_is_a_mistake_or_a_build(text: str, scratch: P
         if loaded.view is not None:
             for script in _rendered(loaded.view):
                 assert script.text.replace("\n", "").replace("\t", "").isprintable()
+
+
+# Every string of the format, one after the other.
+
+CANARY = "touch /tmp/canary"
+HARD = [
+    f"$({CANARY})", f"`{CANARY}`", f"'; {CANARY}; '", f'"; {CANARY}; "', f"x\n{CANARY}", f"x\r{CANARY}", f"END\n{CANARY}",
+    f"x\nEND\n{CANARY}\n", "-n", "--", "-e x", "*", "?[a-z]", "~root", "x" * 100_000, "x\u202ey", "x\0y", "x\u200by",
+    "\u0440v\u04351", "pve\uff11", "\u2028", "\udc80", "x\x1b[31m", "", " ", "%s%n", "\\", "$x", "#", "!!", "a b",
+]  # fmt: skip
+
+
+def _strings(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The paths of all strings in a document."""
+    if isinstance(value, str):
+        return [path]
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [found for key, item in items for found in _strings(item, (*path, key))]
+
+
+def _kinds() -> list[tuple[Path, tuple[Any, ...]]]:
+    """One place of each string that the format has, by the keys that lead there."""
+    found: dict[tuple[Any, ...], tuple[Path, tuple[Any, ...]]] = {}
+    for path in [*desk.EXAMPLES, *desk.FIXTURES]:
+        for place in _strings(tomllib.loads(path.read_text("utf-8"))):
+            found.setdefault(tuple(key for key in place if isinstance(key, str)), (path, place))
+    return list(found.values())
+
+
+@pytest.mark.parametrize(("path", "place"), _kinds(), ids=lambda value: "" if isinstance(value, Path) else str(value))
+def test_no_string_of_the_format_gets_into_a_shell(path: Path, place: tuple[Any, ...], scratch: Path) -> None:
+    """A hard text is a mistake, or it stands in a script as a text. It is never run, and there is no traceback."""
+    for text in HARD:
+        data = tomllib.loads(path.read_text("utf-8"))
+        inner = data
+        for key in place[:-1]:
+            inner = inner[key]
+        inner[place[-1]] = text
+        file = scratch / "hard.toml"
+        file.write_bytes(tomli_w.dumps(data).encode("utf-8", "surrogatepass"))
+        loaded = description.load(file)
+        assert loaded.view is not None or loaded.mistakes, text
+        if loaded.view is None:
+            continue
+        assert CANARY not in text and text.isprintable(), (place, text)
+        for script in _rendered(loaded.view):
+            assert script.text.replace("\n", "").replace("\t", "").isprintable(), (place, text)

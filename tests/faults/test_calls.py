@@ -24,8 +24,8 @@ pytestmark = [pytest.mark.sandbox, pytest.mark.faults]
 
 CALLS, DISK = "ENOSPC, EIO, EROFS, EACCES on a call that writes", "a full disk"
 SAMPLE = {
-    CALLS: dict(zip(COLUMNS, (20, 12, 3, 3), strict=True)),
-    DISK: dict(zip(LOCAL, (4, 3), strict=True)),
+    CALLS: dict(zip(COLUMNS, (14, 8, 2, 2), strict=True)),
+    DISK: dict(zip(LOCAL, (3, 2), strict=True)),
 }
 ERRORS = ("ENOSPC", "EIO", "EROFS", "EACCES")
 # Calls of one kind, which fail together: which of them a tool uses is its own affair.

@@ -27,9 +27,9 @@ pytestmark = [pytest.mark.sandbox, pytest.mark.faults]
 
 FAILS, NONSENSE, HANGS = "a command fails", "a command prints nonsense", "a command hangs"
 SAMPLE = {
-    FAILS: dict(zip(COLUMNS, (14, 8, 4, 3), strict=True)),
-    NONSENSE: dict(zip(COLUMNS, (8, 6, 3, 2), strict=True)),
-    HANGS: dict(zip(COLUMNS, (6, 4, 2, 2), strict=True)),
+    FAILS: dict(zip(COLUMNS, (10, 6, 2, 2), strict=True)),
+    NONSENSE: dict(zip(COLUMNS, (6, 4, 2, 2), strict=True)),
+    HANGS: dict(zip(COLUMNS, (4, 3, 2, 2), strict=True)),
 }
 # What these print is the shell's own work on texts: nobody can tell that it is wrong.
 TEXT = {"awk", "cat", "sed", "tr", "tail", "head", "grep", "cut", "sort", "uniq", "wc", "diff", "cmp", "tac", "paste"}
@@ -77,8 +77,10 @@ printf '%s\n' "$calls" >/dev/shm/calls
 {bad}
 """
 NOISE = r"printf '\033[31m%%$(nonsense)`x`\n\n999999 ok = { \"quorate\": 7 } \377\376 -- * ;\n'"
+# With 1 these say "no".
+ANSWERERS = {"grep", "cmp", "diff"}
 BAD = {
-    FAILS: "echo {name}: Input/output error >&2; exit 1",
+    FAILS: "echo {name}: Input/output error >&2; exit {status}",
     HANGS: "exec sleep 3600",
 }
 
@@ -127,6 +129,7 @@ def spoil(tried: Trial, row: str, place: Bad) -> None:
         tried.box.run(f"mkdir -p /usr/lib/real && mv /usr/sbin/{name} {real}").check()
     noise = f'{NOISE}; exec {real} "$@"' if name in DOERS else f"{NOISE}; exit 0"
     bad = {**BAD, NONSENSE: noise}[row].replace("{name}", name)
+    bad = bad.replace("{status}", "2" if name in ANSWERERS else "1")
     words = {"script": tried.path, "real": real, "test": "-eq" if how == "once" else "-ge", "at": str(at), "bad": bad}
     text = functools.reduce(lambda text, word: text.replace(f"{{{word[0]}}}", word[1]), words.items(), WRAPPER)
     tried.box.put(f"/usr/sbin/{name}", text, 0o755)

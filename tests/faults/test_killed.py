@@ -23,9 +23,9 @@ KILLED, CUT, SIGNAL = (
     "TERM, INT, HUP before a command",
 )
 SAMPLE = {
-    KILLED: dict(zip(COLUMNS, (12, 8, 4, 3), strict=True)),
-    CUT: dict(zip(COLUMNS, (6, 4, 2, 2), strict=True)),
-    SIGNAL: dict(zip(COLUMNS, (6, 4, 2, 2), strict=True)),
+    KILLED: dict(zip(COLUMNS, (8, 6, 2, 2), strict=True)),
+    CUT: dict(zip(COLUMNS, (4, 3, 2, 2), strict=True)),
+    SIGNAL: dict(zip(COLUMNS, (4, 3, 2, 2), strict=True)),
 }
 STATUS = {"HUP": 129, "INT": 130, "TERM": 143}
 

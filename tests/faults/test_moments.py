@@ -20,9 +20,9 @@ pytestmark = [pytest.mark.sandbox, pytest.mark.faults]
 
 CLOSED, TWO, CLOCK = "the terminal closed", "two runs at the same moment", "the clock set back"
 SAMPLE = {
-    CLOSED: dict(zip(LOCAL, (4, 2), strict=True)),
-    TWO: dict(zip(LOCAL, (3, 2), strict=True)),
-    CLOCK: dict(zip(LOCAL, (3, 2), strict=True)),
+    CLOSED: dict(zip(LOCAL, (3, 2), strict=True)),
+    TWO: dict(zip(LOCAL, (2, 2), strict=True)),
+    CLOCK: dict(zip(LOCAL, (2, 2), strict=True)),
 }
 
 

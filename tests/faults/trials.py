@@ -11,19 +11,19 @@ import functools
 import os
 import pickle
 import re
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import pytest
-from sandbox import Entry, Result, Sandbox, Tree, diff_trees
+from sandbox import SHELLS, Entry, Result, Sandbox, Tree, diff_trees
 from scripts import support
 from scripts.nodes import TARGETS, Nodes, bail, description, trash
 from scripts.support import Run
 from scripts.test_join import trusted, wait
 
+from . import sample
 from .table import COLUMNS
 
 Made = TypeVar("Made")
@@ -68,6 +68,7 @@ class Trial:
     target: str
     box: Sandbox
     nodes: Nodes | None = None
+    shell: str = "dash"
 
     @property
     def path(self) -> str:
@@ -75,7 +76,10 @@ class Trial:
 
     def apply(self, *before: str, timeout: float = 120, **more: Any) -> Result:
         """Runs apply behind the words given (strace and its options)."""
-        return self.box.run([*before, "dash", self.path, "apply"], timeout=timeout, **more)
+        return self.box.run([*before, *self._words(), self.path, "apply"], timeout=timeout, **more)
+
+    def _words(self) -> tuple[str, ...]:
+        return ("dash",) if self.shell == "dash" else SHELLS[self.shell]
 
     def finish(self, why: object, *, booted: bool = False) -> None:
         """Applies again, undisturbed, until the work is done, and looks that all is as if nothing had happened.
@@ -90,7 +94,7 @@ class Trial:
         changes = diff_trees(wanted, found)
         assert changes == [], f"after {why}: {[(str(c), c.before, c.after) for c in changes]}"
         assert trash(self.box) == [], why
-        support.run(self.box, "verify", path=self.path).expect(0)
+        support.run(self.box, "verify", path=self.path, shell=self.shell).expect(0)
 
     def _apply_to_the_end(self, why: object) -> None:
         """One more apply is enough, but for a join that was cut in two: there the messages lead on."""
@@ -107,7 +111,7 @@ class Trial:
     def _apply_when_free(self) -> Run:
         """What a killed run has left running is waited for, as the message says."""
         for _ in range(60):
-            done = support.run(self.box, "apply", path=self.path)
+            done = support.run(self.box, "apply", path=self.path, shell=self.shell)
             if done.status != 78 or "another run of a pvegen script is under way" not in done.stdout:
                 return done
             time.sleep(0.5)
@@ -180,8 +184,7 @@ def without_notes(tree: Tree) -> Tree:
 
 def shared(name: str, make: Callable[[], Made]) -> Made:
     """What MAKE gives, made once for all workers of this run of the tests."""
-    run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
-    place = os.path.join(tempfile.gettempdir(), f"pvegen-faults-{run}")
+    place = sample.folder()
     os.makedirs(place, 0o700, exist_ok=True)
     path = os.path.join(place, re.sub(r"\W", "-", name))
     with open(f"{path}.lock", "w") as lock:

@@ -208,7 +208,7 @@ def test_half_a_key_pair_does_not_stay(member: Nodes) -> None:
     box = member["pve1"]
     private, public = box.read("/root/.ssh/id_rsa"), box.read("/root/.ssh/id_rsa.pub")
     box.run("rm /root/.ssh/id_rsa /root/.ssh/id_rsa.pub").check()
-    box.put("/usr/sbin/ssh-keygen", f"#!/bin/sh\n/usr/bin/ssh-keygen \"$@\"\n{KILL}\n", 0o755)
+    box.put("/usr/sbin/ssh-keygen", f'#!/bin/sh\n/usr/bin/ssh-keygen "$@"\n{KILL}\n', 0o755)
     assert member.apply("pve1", "--only", "trust", tap=False).status == 137
     assert not box.exists("/root/.ssh/id_rsa")
     box.remove("/usr/sbin/ssh-keygen")

@@ -308,7 +308,11 @@ def test_a_join_by_password_lets_nothing_out(target: str) -> None:
             assert box.tree("/root/.ssh/id_rsa")["/root/.ssh/id_rsa"].mode == 0o600
             for path, entry in nodes[name].changes().items():
                 # The database is pmxcfs's own.
-                if not path.startswith("/var/lib/pve-cluster/") and entry.kind == "file" and isinstance(entry.content, bytes):
+                if (
+                    not path.startswith("/var/lib/pve-cluster/")
+                    and entry.kind == "file"
+                    and isinstance(entry.content, bytes)
+                ):
                     assert SECRET.encode() not in entry.content, path
                     if b"PRIVATE KEY" in entry.content:
                         assert entry.mode & 0o007 == 0, (path, oct(entry.mode))

@@ -5,10 +5,14 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
+import threading
 from collections.abc import Callable
 
 import pytest
-from sandbox import SHELLS
+from faults import sample
+from faults.trials import Trial, end_state, trial, undisturbed
+from sandbox import SHELLS, diff_trees
 
 from . import support
 from .conftest import Make
@@ -111,3 +115,100 @@ def test_calls_that_only_tell(make: Make, system: str, shell: str, same_in_all_s
 def test_no_call_at_all_is_check(make: Make, system: str) -> None:
     box = make(support.TEXTS[system], held=["pve-cluster", "pveproxy"])
     assert support.run(box).expect(2).stdout == support.check(box).expect(2).stdout
+
+
+# Disturbed, in the shells that tests/faults, where it is dash's turn, leave out -------------------------------------
+
+OTHERS = [shell for shell in SHELLS if shell not in ("dash", "bash")]
+FORKS = "clone,clone3,fork,vfork"
+STATUS = {"HUP": 129, "INT": 130, "TERM": 143}
+
+
+def death(tried: Trial, n: int, signal: str = "KILL") -> int:
+    """Sends the signal when the shell makes its N-th process of a kind; gives the exit status of the run."""
+    words = ["strace", "-qq", "-o", "/dev/null", "-e", f"inject={FORKS}:signal={signal}:when={n}"]
+    done = tried.apply(*words)
+    status = STATUS.get(signal, 137)
+    assert done.status in (0, status), (n, done)
+    if done.status and signal != "KILL":
+        assert re.search("^Bail out! interrupted", done.stdout, re.M), done
+    return done.status
+
+
+def killed(tried: Trial, n: int) -> None:
+    death(tried, n)
+
+
+def signalled(tried: Trial, n: int) -> None:
+    death(tried, n, sorted(STATUS)[n % 3])
+
+
+def on_a_full_disk(tried: Trial, n: int) -> None:
+    tried.box.fill_disk(4096 * (n % 24))
+    done = tried.apply()
+    tried.box.empty_disk()
+    assert done.status in (0, 1, 78), done
+    assert done.status == 0 or re.search("^Bail out! .", done.stdout, re.M), done
+
+
+def with_a_file_that_cannot_be_renamed(tried: Trial, n: int) -> None:
+    moves = "rename,renameat,renameat2"
+    words = [
+        "strace",
+        "-f",
+        "-D",
+        "-qq",
+        "--seccomp-bpf",
+        "-o",
+        "/dev/null",
+        "-P",
+        "/etc/hosts",
+        "-e",
+        f"trace={moves}",
+    ]
+    before = tried.box.read("/etc/hosts")
+    done = tried.apply(*words, "-e", f"inject={moves}:error={('EIO', 'ENOSPC')[n % 2]}")
+    assert done.status == 1 and "cannot write /etc/hosts" in done.stdout, done
+    assert tried.box.read("/etc/hosts") == before
+
+
+def twice_at_once(tried: Trial, n: int) -> None:
+    found: list[int] = []
+    threads = [threading.Thread(target=lambda: found.append(tried.apply().status)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(found) in ([0, 0], [0, 78])
+
+
+def on_another_host(tried: Trial, n: int) -> None:
+    before = tried.box.changes()
+    tried.box.run("hostname elsewhere").check()
+    done = tried.apply()
+    assert done.status == 78 and "this host is elsewhere" in done.stdout, done
+    assert diff_trees(before, tried.box.changes()) == []
+    tried.box.run("hostname pve1").check()
+
+
+DISTURBED = [killed, signalled, on_a_full_disk, with_a_file_that_cannot_be_renamed, twice_at_once, on_another_host]
+
+
+@pytest.mark.parametrize("shell", OTHERS)
+@pytest.mark.parametrize("disturb", DISTURBED, ids=lambda disturb: disturb.__name__)
+def test_a_disturbed_run(shell: str, disturb: Callable[[Trial, int], None]) -> None:
+    """Once in each shell, or more often where every point is wanted; the end is that of dash, undisturbed."""
+    chance = sample.chance("shells", shell, disturb.__name__)
+    for _ in range(12 if sample.EVERY else 1):
+        with trial("alone", chance.choice(sorted(support.TEXTS))) as tried:
+            tried.shell = shell
+            disturb(tried, chance.randrange(25, 60))
+            tried.finish(f"{disturb.__name__} in {shell}", booted=True)
+
+
+@pytest.mark.parametrize("shell", OTHERS)
+def test_the_end_state_is_the_same(shell: str) -> None:
+    with trial("alone", "alt-p8") as tried:
+        tried.shell = shell
+        assert tried.apply().status == 0
+        assert diff_trees(undisturbed("alone", "alt-p8"), end_state(tried.box)) == []

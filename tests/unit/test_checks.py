@@ -138,7 +138,10 @@ def many(pattern: str, count: int) -> str:
             {"PVE408", "PVE504", "PVE902"},
         ),
         (
-            node(1) + '[[node.bond]]\nname = "bond0"\nnics = [' + many('"n{0}",', 3000) + "]\n"
+            node(1)
+            + '[[node.bond]]\nname = "bond0"\nnics = ['
+            + many('"n{0}",', 3000)
+            + "]\n"
             + many('[[node.vlan]]\nparent = "bond0"\nid = {0}\naddress = "10.{1}.{2}.1/30"\n', 3000),
             set(),
         ),

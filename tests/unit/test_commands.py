@@ -26,7 +26,11 @@ def call(*arguments: str) -> int:
 
 def process(*arguments: str, stdout: int | None = subprocess.PIPE) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "pvegen", *arguments], cwd=ROOT, stdout=stdout, stderr=subprocess.PIPE, text=True,
+        [sys.executable, "-m", "pvegen", *arguments],
+        cwd=ROOT,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
         check=False,
     )
 
@@ -75,7 +79,11 @@ def test_build_of_mistakes_writes_nothing(tmp_path: Path, capsys: pytest.Capture
 @pytest.mark.parametrize("path", [EXAMPLE, CLEAN, WRONG], ids=os.path.basename)
 @pytest.mark.parametrize("more", [[], ["--check"]], ids=["build", "check"])
 def test_a_report_for_machines_has_standard_output_to_itself(
-    form: str, path: str, more: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    form: str,
+    path: str,
+    more: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", os.fspath(tmp_path / "cache"))
@@ -105,6 +113,7 @@ def test_commands_load_only_what_they_need() -> None:
         "guarded(run, sys.argv[1:])\n"
         "print(*sorted({'jinja2', 'tomli_w', 'tree_sitter', 'difflib', 'unicodedata'} & set(sys.modules)), 'END')\n"
     )
+
     def loaded(*arguments: str) -> str:
         done = subprocess.run(
             [sys.executable, "-c", program, *arguments], cwd=ROOT, capture_output=True, text=True, check=True

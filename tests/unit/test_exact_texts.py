@@ -149,7 +149,8 @@ BOND = NODE.format(1).replace("eth0", "bond0") + '[[node.bond]]\nname = "bond0"\
     ("section", "facts", "text", "expected"),
     [
         (
-            "corosync", {"links": 2},
+            "corosync",
+            {"links": 2},
             '[[link]]\nnetwork = "10.1.0.0/24"\nnumber = 2\n' + "".join((NODE + LINKED).format(n) for n in (1, 2, 3)),
             "x.toml:10:10: error PVE504: Link 2 is not possible on alt-p11: its links go from 0 to 1.\n"
             "  10 | number = 2\n"
@@ -157,14 +158,18 @@ BOND = NODE.format(1).replace("eth0", "bond0") + '[[node.bond]]\nname = "bond0"\
             "  help: Use at most 2 links, numbered 0 to 1.",
         ),
         (
-            "network", {"bond": False}, BOND,
+            "network",
+            {"bond": False},
+            BOND,
             "x.toml:12:1: error PVE507: Bonds are not supported on alt-p11 (bond0).\n"
             "  12 | [[node.bond]]\n"
             "     | ^^^^^^^^^^^^^\n"
             "  help: Use a single NIC.",
         ),
         (
-            "network", {"manager": "etcnet"}, 'vlan_aware = true\nvlans = "10 20-29"\n' + NODE.format(1),
+            "network",
+            {"manager": "etcnet"},
+            'vlan_aware = true\nvlans = "10 20-29"\n' + NODE.format(1),
             'x.toml:9:9: error PVE508: The line vlans = "10 20-29" is not possible on alt-p11: its bridges let all VLANs through.\n'
             '  9 | vlans = "10 20-29"\n'
             "    |         ^^^^^^^^^^\n"

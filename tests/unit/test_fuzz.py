@@ -15,13 +15,18 @@ from pvegen.main import run
 from pvegen.model import Description, Table
 
 ROOT = Path(__file__).parent.parent.parent
-GOOD = [path.read_text("utf-8") for path in [*(ROOT / "examples").glob("*.toml"),
-                                             *(ROOT / "tests" / "mistakes").glob("*.toml")]]
+GOOD = [
+    path.read_text("utf-8")
+    for path in [*(ROOT / "examples").glob("*.toml"), *(ROOT / "tests" / "mistakes").glob("*.toml")]
+]
 COMMANDS = [["check"], ["check", "--format", "json"], ["check", "--format", "sarif"], ["show"]]
 # The same cases each time in CI, new ones on the desk.
 QUIET = settings(
-    max_examples=150, deadline=None, suppress_health_check=list(HealthCheck),
-    derandomize=os.environ.get("CI") == "true", database=None,
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    derandomize=os.environ.get("CI") == "true",
+    database=None,
 )
 
 
@@ -41,8 +46,27 @@ def names(kind: type[Table] = Description) -> set[str]:
 
 
 TEXTS = st.one_of(
-    st.sampled_from(["pve1", "eth0", "vmbr0", "vmbr0.10", "bond0", "keep", "10.0.0.1", "10.0.0.1/24", "fd00::1/64",
-                     "0.0.0.0/0", "alt-p8", "alt-p11", "2-4094", "9-1", "::/0", "10.0.0.0/8", ""]),
+    st.sampled_from(
+        [
+            "pve1",
+            "eth0",
+            "vmbr0",
+            "vmbr0.10",
+            "bond0",
+            "keep",
+            "10.0.0.1",
+            "10.0.0.1/24",
+            "fd00::1/64",
+            "0.0.0.0/0",
+            "alt-p8",
+            "alt-p11",
+            "2-4094",
+            "9-1",
+            "::/0",
+            "10.0.0.0/8",
+            "",
+        ]
+    ),
     st.text(max_size=20),
 )
 SCALARS = st.one_of(

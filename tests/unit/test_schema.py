@@ -14,16 +14,40 @@ from pvegen.schema import schema
 ROOT = Path(__file__).parent.parent.parent
 MISTAKES = ROOT / "tests" / "mistakes"
 SHAPE = (
-    "type_", "unknown_key", "key_in_the_wrong_table", "nic_for_nics", "required_", "double_brackets", "table_for_",
-    "no_nodes", "cluster_table_missing", "choice_", "integer_", "format_", "bond_without_nics", "list_item_twice",
-    "value_cluster_name", "value_node_name", "value_nic_name", "value_bond_name", "value_bridge_name", "value_vlan_id",
-    "value_mtu", "character_", "target_misspelt", "target_unknown", "value_address", "value_prefix", "value_other_ip",
-    "value_name_server", "value_ntp_server", "value_target_name",
+    "type_",
+    "unknown_key",
+    "key_in_the_wrong_table",
+    "nic_for_nics",
+    "required_",
+    "double_brackets",
+    "table_for_",
+    "no_nodes",
+    "cluster_table_missing",
+    "choice_",
+    "integer_",
+    "format_",
+    "bond_without_nics",
+    "list_item_twice",
+    "value_cluster_name",
+    "value_node_name",
+    "value_nic_name",
+    "value_bond_name",
+    "value_bridge_name",
+    "value_vlan_id",
+    "value_mtu",
+    "character_",
+    "target_misspelt",
+    "target_unknown",
+    "value_address",
+    "value_prefix",
+    "value_other_ip",
+    "value_name_server",
+    "value_ntp_server",
+    "value_target_name",
 )
 # For JSON Schema 1500.0 is an integer.
 WRONG = sorted(
-    path for path in MISTAKES.glob("*.toml")
-    if path.name.startswith(SHAPE) and path.stem != "type_integer_is_no_float"
+    path for path in MISTAKES.glob("*.toml") if path.name.startswith(SHAPE) and path.stem != "type_integer_is_no_float"
 )
 RIGHT = [
     *sorted((ROOT / "examples").glob("*.toml")), *sorted(MISTAKES.glob("warning_*.toml")),
@@ -31,9 +55,28 @@ RIGHT = [
 ]  # fmt: skip
 KINDS = [kind for kind in vars(kinds).values() if isinstance(kind, kinds.Kind) and kind.base == "string"]
 TEXTS = [
-    "10.0.0.1", "10.0.0.1/24", "10.0.0.1/024", "10.0.0.1/33", "10.0.0.256", "10.0.0.0/255.255.255.0", "fd00::1",
-    "fd00::1/64", "fd00::1/129", "FD00:0:0:0:0:0:0:1", "::", "::1", "1::", "::ffff:10.0.0.1", "::ffff:10.0.0.1/96",
-    "0:0:0:0:0:0:10.0.0.1", "10.0.0.0/24", "10.0.0.0", "fd00::/64", "keep", "pve1.example.org", "x:y",
+    "10.0.0.1",
+    "10.0.0.1/24",
+    "10.0.0.1/024",
+    "10.0.0.1/33",
+    "10.0.0.256",
+    "10.0.0.0/255.255.255.0",
+    "fd00::1",
+    "fd00::1/64",
+    "fd00::1/129",
+    "FD00:0:0:0:0:0:0:1",
+    "::",
+    "::1",
+    "1::",
+    "::ffff:10.0.0.1",
+    "::ffff:10.0.0.1/96",
+    "0:0:0:0:0:0:10.0.0.1",
+    "10.0.0.0/24",
+    "10.0.0.0",
+    "fd00::/64",
+    "keep",
+    "pve1.example.org",
+    "x:y",
 ]
 
 
