@@ -18,7 +18,7 @@ from scripts.support import Run
 from . import sample
 from .table import COLUMNS, LOCAL, hand_over
 from .test_killed import cells
-from .trials import UNLIKE, end_state, points_of, shared, trial, undisturbed
+from .trials import KINDS, UNLIKE, end_state, points_of, seen, trial, undisturbed
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.faults]
 
@@ -28,17 +28,6 @@ SAMPLE = {
     DISK: dict(zip(LOCAL, (3, 2), strict=True)),
 }
 ERRORS = ("ENOSPC", "EIO", "EROFS", "EACCES")
-# Calls of one kind, which fail together: which of them a tool uses is its own affair.
-KINDS = {
-    "open": "open,openat,creat",
-    "write": "write,pwrite64,writev,copy_file_range,sendfile",
-    "rename": "rename,renameat,renameat2",
-    "link": "link,linkat,symlink,symlinkat",
-    "unlink": "unlink,unlinkat,rmdir",
-    "mkdir": "mkdir,mkdirat",
-    "mode": "chmod,fchmod,fchmodat,chown,fchown,lchown,fchownat",
-    "sync": "fsync,fdatasync,sync_file_range",
-}
 KIND_OF = {call: kind for kind, calls in KINDS.items() for call in calls.split(",")}
 # The shell itself, and the tools that do no more than their own name says.
 TOOLS = "dash|cp|mv|rm|ln|mkdir|rmdir|chmod|chown|sync|cat|touch|install|tee|mktemp|dd|tar|flock|ssh-keygen"
@@ -55,15 +44,8 @@ Failing = tuple[str, str, str]
 def failing(role: str, target: str) -> list[Failing]:
     """Every (kind, path, error) of an undisturbed run."""
 
-    def make() -> list[Failing]:
-        with trial(role, target) as tried:
-            calls = ",".join(KINDS.values())
-            words = ["strace", "-f", "-D", "-qq", "-y", "--decode-pids=comm", "--seccomp-bpf", "-o", "/dev/shm/calls"]
-            tried.apply(*words, "-e", f"trace={calls}", "-e", "signal=none").check()
-            found = {point for line in tried.box.read("/dev/shm/calls").splitlines() for point in _written(line)}
-        return [(kind, path, error) for kind, path in sorted(found) for error in ERRORS]
-
-    return shared(f"failing {role} {target}", make)
+    found = {point for line in seen(role, target).lines for point in _written(line)}
+    return [(kind, path, error) for kind, path in sorted(found) for error in ERRORS]
 
 
 def _written(line: str) -> list[tuple[str, str]]:
@@ -87,16 +69,20 @@ def _written(line: str) -> list[tuple[str, str]]:
 
 
 def half(before: Tree, wanted: Tree, now: Tree) -> list[str]:
-    """The files that are neither as they were nor as they are to be; those of one run alone do not count."""
-    return [
-        f"{path}: {entry}"
-        for path, entry in now.items()
-        if (path in wanted or path in before)
-        and not path.startswith(support.STATE)
-        and not any(path == top or path.startswith(f"{top}/") for top in UNLIKE)
-        and entry not in (before.get(path), wanted.get(path))
-        and entry.kind != "directory"
-    ]
+    """The files that are neither as they were nor as they are to be, nor whole as a step between has them.
+
+    One that was cut short is the beginning of another, or ends within a line.
+    """
+    found = []
+    for path, entry in now.items():
+        others = [tree[path] for tree in (before, wanted) if path in tree]
+        if not others or entry in others or entry.kind != "file" or path.startswith((support.STATE, *UNLIKE)):
+            continue
+        text = entry.text
+        cut = any(other.kind == "file" and other.text.startswith(text) for other in others)
+        if cut or not text.endswith("\n") or entry.mode not in {other.mode for other in others}:
+            found.append(f"{path}: {entry}")
+    return found
 
 
 def names(done: Run, path: str) -> bool:

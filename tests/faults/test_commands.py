@@ -21,7 +21,7 @@ from . import sample
 from .table import COLUMNS, hand_over
 from .test_calls import ended_well, half
 from .test_killed import cells
-from .trials import Trial, end_state, points_of, shared, trial, undisturbed, without_notes
+from .trials import Trial, end_state, points_of, seen, trial, undisturbed, without_notes
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.faults]
 
@@ -51,7 +51,7 @@ DOERS = {
     "ssh-keygen",
 }
 STARTERS = "timeout|setsid|nohup|env|nice"
-LINE = re.compile(rf'\d+<(?:dash|{STARTERS})>\s+execve\("(/[^"]+)".* = 0$')
+LINE = re.compile(rf'\d+<(?:dash|{STARTERS})>\s+execve\("(/[^"]+)".*(?: = 0|<unfinished \.\.\.>)$')
 
 Bad = tuple[str, int, str]
 """(whole path of a command, at which call, "once" or "on")"""
@@ -89,15 +89,8 @@ BAD = {
 def calls(role: str, target: str) -> dict[str, int]:
     """How often an undisturbed run calls each command, by its whole path."""
 
-    def make() -> dict[str, int]:
-        with trial(role, target) as tried:
-            words = ["strace", "-f", "-D", "-qq", "--decode-pids=comm", "--seccomp-bpf", "-o", "/dev/shm/execs"]
-            tried.apply(*words, "-e", "trace=execve", "-e", "signal=none").check()
-            text = tried.box.read("/dev/shm/execs")
-        found = Counter(match[1] for match in map(LINE.match, text.splitlines()) if match)
-        return dict(sorted(found.items()))
-
-    return shared(f"calls {role} {target}", make)
+    found = Counter(match[1] for match in map(LINE.match, seen(role, target).lines) if match)
+    return dict(sorted(found.items()))
 
 
 def places(role: str, target: str, left_out: frozenset[str] = frozenset()) -> list[Bad]:

@@ -51,6 +51,18 @@ UNLIKE = (
     "/usr/sbin",
     "/usr/lib/real",
 )
+# Calls of one kind, which fail together: which of them a tool uses is its own affair.
+KINDS = {
+    "open": "open,openat,creat",
+    "write": "write,pwrite64,writev,copy_file_range,sendfile",
+    "rename": "rename,renameat,renameat2",
+    "link": "link,linkat,symlink,symlinkat",
+    "unlink": "unlink,unlinkat,rmdir",
+    "mkdir": "mkdir,mkdirat",
+    "mode": "chmod,fchmod,fchmodat,chown,fchown,lchown,fchownat",
+    "sync": "fsync,fdatasync,sync_file_range",
+}
+WRITING = ",".join(KINDS.values())
 ROLES: dict[str, list[tuple[str, str]]] = {
     COLUMNS[0]: [("alone", "alt-p8")],
     COLUMNS[1]: [("alone", "alt-p11")],
@@ -199,30 +211,42 @@ def shared(name: str, make: Callable[[], Made]) -> Made:
     return found
 
 
-@functools.cache
+@dataclass(frozen=True)
+class Seen:
+    """What a run that nothing disturbs did: the end state, what it forked, and strace's lines of what it called."""
+
+    state: Tree
+    commands: list[tuple[str, int]]
+    lines: list[str]
+
+
 def undisturbed(role: str, target: str) -> Tree:
     """The end state of a run that nothing disturbs."""
-    return _of_undisturbed(role, target)[0]
+    return seen(role, target).state
 
 
-@functools.cache
 def commands(role: str, target: str) -> list[tuple[str, int]]:
     """The points before which the script can be killed: (vfork or clone, number from 1)."""
-    return _of_undisturbed(role, target)[1]
+    return seen(role, target).commands
 
 
 @functools.cache
-def _of_undisturbed(role: str, target: str) -> tuple[Tree, list[tuple[str, int]]]:
-    def make() -> tuple[Tree, list[tuple[str, int]]]:
+def seen(role: str, target: str) -> Seen:
+    """One run under strace, for all that is asked of it."""
+
+    def make() -> Seen:
         with trial(role, target) as tried:
-            tried.apply("strace", "-qq", "-o", "/tmp/calls", "-e", "trace=vfork,clone", "-e", "signal=none").check()
-            calls = re.findall(r"^(vfork|clone)\(", tried.box.read("/tmp/calls"), re.M)
-            tried.box.remove("/tmp/calls")
+            words = ["strace", "-f", "-D", "-qq", "-y", "--decode-pids=comm", "--seccomp-bpf", "-o", "/dev/shm/calls"]
+            tried.apply(*words, "-e", f"trace=execve,vfork,clone,{WRITING}", "-e", "signal=none").check()
+            lines = tried.box.read("/dev/shm/calls").splitlines()
             tried.settle()
             support.run(tried.box, "verify", path=tried.path).expect(0)
-            return end_state(tried.box), [(call, calls[: at + 1].count(call)) for at, call in enumerate(calls)]
+            state = end_state(tried.box)
+        shell = lines[0].partition("<")[0]
+        calls = [found[1] for line in lines if (found := re.match(rf"{shell}<[^>]*>\s+(vfork|clone)\(", line))]
+        return Seen(state, [(call, calls[: at + 1].count(call)) for at, call in enumerate(calls)], lines)
 
-    return shared(f"undisturbed {role} {target}", make)
+    return shared(f"{role} {target}", make)
 
 
 def points_of(column: str, of: Callable[[str, str], list[Any]]) -> list[tuple[str, str, Any]]:
