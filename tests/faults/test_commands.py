@@ -87,10 +87,11 @@ BAD = {
 
 @functools.cache
 def calls(role: str, target: str) -> dict[str, int]:
-    """How often an undisturbed run calls each command, by its whole path."""
+    """How often an undisturbed run calls each command, by its whole path; services start by the same means."""
 
     found = Counter(match[1] for match in map(LINE.match, seen(role, target).lines) if match)
-    return dict(sorted(found.items()))
+    own = re.compile(r"/(usr/)?s?bin/(?!(pmxcfs|pveproxy|corosync)$)[^/]+")
+    return {path: count for path, count in sorted(found.items()) if own.fullmatch(path)}
 
 
 def places(role: str, target: str, left_out: frozenset[str] = frozenset()) -> list[Bad]:
