@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='89da6e9a37969a9fa4b813b17e15f88c817052e708290b1f416fc5e2d9289114'
+digest='d05b8bd2560c077647eed9b7ded3eec77d108fc1d46167145eb80aa185d416f8'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -419,6 +419,9 @@ main() {
     # it only as 0); an agent's keys would get in where this node's own do not.
     TMOUT=0
     unset CDPATH ENV BASH_ENV FPATH TMOUT GREP_OPTIONS POSIXLY_CORRECT SSH_AUTH_SOCK probing holds_wrong member_looks units_at routes_at
+    # What would have the commands that we call read, load or run something else.
+    unset LD_PRELOAD LD_LIBRARY_PATH LD_AUDIT GCONV_PATH LOCPATH NLSPATH TZDIR HOSTALIASES OPENSSL_CONF SSH_ASKPASS \
+        PERL5LIB PERL5OPT PERL5DB PYTHONPATH PYTHONHOME PYTHONSTARTUP AWKPATH AWKLIBPATH TAR_OPTIONS RSYNC_RSH DIFF_OPTIONS
     set +aefC
     umask 022
     # Some shells keep here-documents in files: not on the disk, which may be full.
@@ -862,6 +865,8 @@ point() {
 # detail KEY TEXT [KEY TEXT]: more on the point before, as its YAML block; a key
 # without text is left out.
 detail() {
+    # Of binary files there is no difference to show.
+    [ -n "$2${4:-}" ] || return 0
     [ -n "$quiet" ] || out '      ---'
     while [ "$#" -gt 0 ]; do
         if [ -z "$2" ]; then
@@ -1025,7 +1030,7 @@ want_edited() {
         [ "$1" != block_filter ] || edited_tag=${2#*: }
         # A line of the store is made of words.
         case $edited_tag in *' '*) edited_tag=${edited_tag%% *}_${edited_tag#* } ;; *) ;; esac
-        content=$("$@" print "$edited" && printf x)
+        content=$("$@" print "$edited" && printf x) || content=''
         put "$edited" '' edited "$edited_tag"
     fi
 }
@@ -1141,6 +1146,8 @@ links_to() {
 # put PATH MODE remember|edited [TAG]: $content (with an x behind it) becomes the file,
 # if the call is to change anything; the difference is shown either way.
 put() {
+    # A command that was killed or failed has made nothing of it, which is not an empty file.
+    [ -n "$content" ] || unmade "what $1 is to hold could not be made: a command failed; it stays as it is" 'Is there room for another process? See: dmesg | tail; ulimit -a'
     content=${content%x}
     if [ -e "$1" ] && printf '%s' "$content" | cmp -s - "$1" && has_mode "$1" "$2"; then
         same "$1"
@@ -1257,15 +1264,22 @@ others_write() {
     find "$@" -prune ! '(' -type d -user 0 ! -perm -020 ! -perm -002 ')'
 }
 
+# unmade WHY WHAT-TO-DO: what a command ought to have said is not known.
+unmade() {
+    [ "$phase $call" != 'need apply' ] && [ "$call" != check ] || refuse "$1; $2"
+    stop "$1" "$2"
+}
+
 cannot_write() {
     [ -z "$temporary" ] || rm -f "$temporary"
     temporary=''
     stop "cannot write $1" 'Is the disk full or read-only? See: df -h; mount; dmesg | tail'
 }
 
-# flush PATH: the file's data is on the disk (sync of old systems takes no name).
+# flush PATH: the file's data is on the disk (sync of old systems takes no name, warns
+# and syncs all).
 flush() {
-    sync "$1" 2>/dev/null || sync
+    sync "$1" 2>/dev/null
 }
 
 # has_mode PATH MODE: whether the file's mode is this one; any is where none is given.
@@ -2399,7 +2413,11 @@ units_look() {
     for unit in "$@"; do
         case $units in
             *"$line_break$unit "*) ;;
-            *) units=$units$(units_show "$unit")$line_break ;;
+            *)
+                unit_line=$(units_show "$unit")
+                [ -n "$unit_line" ] || unmade "systemctl does not answer for $unit" 'Is systemd at work? See: systemctl status; journalctl -b'
+                units=$units$unit_line$line_break
+                ;;
         esac
     done
 }
@@ -2410,9 +2428,10 @@ units_show() {
         awk -v asked="$*" '
             BEGIN { count = split(asked, unit, " "); n = 1 }
             function flush_unit() {
-                if (seen) print unit[n++], get("Id"), get("LoadState"), get("ActiveState"), \
+                if ("Id" in value) print unit[n], get("Id"), get("LoadState"), get("ActiveState"), \
                     get("UnitFileState"), get("Type"), get("RefuseManualStart"), get("ConditionResult"), \
                     get("ConditionTimestampMonotonic")
+                if (seen) n++
                 split("", value)
                 seen = 0
             }
