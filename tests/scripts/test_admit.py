@@ -222,9 +222,7 @@ def test_it_opens_and_closes_by_time_in_every_shell(box: Sandbox, shell: str) ->
     """And what waits for the time holds neither the lock nor the terminal."""
     words = [*SHELLS[shell], "/root/quick.sh"]
     support.edit(box, ('sleep "$((open_minutes * 60))"', "sleep 2"), to="/root/quick.sh")
-    box.put("/usr/bin/systemd-run", "#!/bin/sh
-exit 1
-", 0o755)  # the systemd of some release has none
+    box.put("/usr/bin/systemd-run", "#!/bin/sh\nexit 1\n", 0o755)  # the systemd of some release has none
     box.run([*words, "admit"], timeout=20).check()
     assert login(box) == OPEN
     assert box.run("flock -n /run/pvegen/lock true").status == 0
