@@ -59,6 +59,7 @@ def flips(text: bytes, places: Sequence[int], dice: random.Random) -> list[Damag
     return [(at, 1, [text[at] ^ 1 << dice.randrange(8)]) for at in places]
 
 
+@pytest.mark.trap("B13")
 @pytest.mark.parametrize("shell", SHELLS)
 def test_a_copy_with_one_bit_wrong(make: Make, shell: str) -> None:
     """In the lines down to the check each byte once, below them a sample; also zero bytes."""
@@ -83,6 +84,7 @@ def test_a_copy_with_one_bit_wrong(make: Make, shell: str) -> None:
             assert status == 78 and "This copy is damaged: its digest is " in err, where
 
 
+@pytest.mark.trap("B13")
 @pytest.mark.parametrize("shell", SHELLS)
 def test_a_copy_that_was_cut_short(make: Make, shell: str) -> None:
     box = make(ALONE, held=HELD)

@@ -39,6 +39,8 @@ def refused(box: Sandbox, reason: str, *, failures: bool = True) -> Run:
 # What a replaced file keeps -------------------------------------------------------------------------------------
 
 
+@pytest.mark.trap("B18")
+@pytest.mark.trap("B18")
 @pytest.mark.parametrize("cp", ["coreutils", "busybox"])
 @pytest.mark.parametrize("target", support.TEXTS)
 def test_owner_mode_access_list_and_attributes_are_kept(make: Make, target: str, cp: str) -> None:
@@ -81,6 +83,7 @@ PLACES = {
 }
 
 
+@pytest.mark.trap("B17")
 @pytest.mark.parametrize("place", PLACES)
 def test_a_place_where_a_file_cannot_be_replaced_safely(make: Make, place: str) -> None:
     command, reason = PLACES[place]
@@ -90,6 +93,7 @@ def test_a_place_where_a_file_cannot_be_replaced_safely(make: Make, place: str) 
     refused(box, reason)
 
 
+@pytest.mark.trap("B18")
 @pytest.mark.parametrize(("path", "letter"), [("/etc/hosts", "i"), ("/etc/hosts", "a"), ("/etc", "i")])
 def test_a_file_that_is_protected_by_an_attribute(make: Make, path: str, letter: str) -> None:
     """Told by a lsattr of ours, since the file system of these tests has no such attributes."""
@@ -127,6 +131,7 @@ PLANTED = {
 }
 
 
+@pytest.mark.trap("B17")
 @pytest.mark.parametrize("shell", ["dash", "busybox"])
 @pytest.mark.parametrize("planted", PLANTED)
 def test_what_stands_under_our_temporary_name_is_not_written_through(make: Make, planted: str, shell: str) -> None:
@@ -170,6 +175,7 @@ OWN = {
 }
 
 
+@pytest.mark.trap("B17")
 @pytest.mark.parametrize("case", OWN)
 def test_directories_of_ours_that_somebody_planted(make: Make, case: str) -> None:
     command, named = OWN[case]
@@ -197,6 +203,7 @@ def locker(make: Make, way: str) -> Sandbox:
     return box
 
 
+@pytest.mark.trap("B2")
 @pytest.mark.parametrize("shell", SHELLS)
 @pytest.mark.parametrize("way", WAYS)
 def test_of_runs_at_the_same_moment_one_gets_the_lock(make: Make, way: str, shell: str) -> None:
@@ -227,6 +234,7 @@ def test_a_run_that_was_killed_does_not_hold_the_lock(make: Make, way: str, shel
     support.run(box, "apply", shell=shell, tap=False).expect(0)
 
 
+@pytest.mark.trap("B2")
 @pytest.mark.parametrize("shell", SHELLS)
 def test_a_process_that_got_the_number_of_a_dead_run_does_not_hold_the_lock(make: Make, shell: str) -> None:
     box = locker(make, "numbers")
@@ -252,6 +260,7 @@ def test_a_run_that_looked_long_ago_does_not_get_the_lock_of_a_later_one(make: M
     assert {path for path in box.tree("/run/pvegen") if "/run." in path} == {"/run/pvegen/run.43"}
 
 
+@pytest.mark.trap("B2")
 @pytest.mark.parametrize("shell", SHELLS)
 @pytest.mark.parametrize("target", support.TEXTS)
 def test_what_it_starts_inherits_neither_the_lock_nor_the_log(make: Make, target: str, shell: str) -> None:

@@ -43,6 +43,7 @@ PLACES = {
 }
 
 
+@pytest.mark.trap("B21")
 @pytest.mark.parametrize("content", CONTENTS)
 @pytest.mark.parametrize("system", PLACES)
 def test_odd_contents(make: Make, system: str, content: str) -> None:
@@ -176,6 +177,7 @@ def planted(box: Sandbox) -> Iterator[None]:
     assert not box.exists("/tmp/evil")
 
 
+@pytest.mark.trap("B21")
 @pytest.mark.parametrize("shell", ["dash", "bash-posix", "busybox", "mksh", "yash", "ksh93"])
 def test_an_environment_that_somebody_set(make: Make, shell: str) -> None:
     """All of it at once, from a directory of a user's, with the widest of umasks: a whole apply ends as it always does."""
@@ -208,6 +210,7 @@ def test_libraries_that_somebody_names(make: Make) -> None:
     support.verify(box).expect(0)
 
 
+@pytest.mark.trap("B17")
 @pytest.mark.parametrize("system", ALONE)
 def test_planted_links(make: Make, system: str) -> None:
     """Whatever name a script might take in a place that all may write to, a link there leads nowhere."""
@@ -289,6 +292,7 @@ class Watch:
                 self.seen.add(f"{path} is a private key of mode {entry.mode:o}")
 
 
+@pytest.mark.trap("B22")
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_join_by_password_lets_nothing_out(target: str) -> None:
     """Not the password, not the new private key: in no process, no file, no log, no output, at no moment."""

@@ -64,6 +64,7 @@ def addresses(box: Sandbox) -> str:
     return box.run("ip -o -4 addr show | awk '{ print $2, $4 }'; ip route").check().stdout
 
 
+@pytest.mark.trap("B19")
 @pytest.mark.parametrize("target", TARGETS)
 def test_all_is_as_it_was_first_and_apply_works_again(target: str) -> None:
     with fresh(target) as box:
@@ -124,9 +125,11 @@ def test_wrong_calls_of_rollback() -> None:
         assert rollback(box).status == 78
 
 
+@pytest.mark.trap("B19")
 # Changed since by others --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.trap("B19")
 def test_what_others_changed_is_left_and_said() -> None:
     with fresh("alt-p8") as box:
         box.put(support.PLACE, local("alt-p8"))
@@ -295,6 +298,7 @@ def test_a_file_that_sshd_does_not_take_is_not_put_back() -> None:
 # In a cluster -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.trap("B20")
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_member_stays_a_member(target: str) -> None:
     with ready(target) as nodes:
@@ -351,6 +355,7 @@ def die(box: Sandbox, call: str, kind: str, n: int) -> int:
     return box.run([*words, "dash", support.PLACE, call], timeout=120).status
 
 
+@pytest.mark.trap("B19")
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("kind", ["vfork", "clone"])
 def test_a_rollback_that_dies_anywhere_is_ended_by_the_next(target: str, kind: str) -> None:

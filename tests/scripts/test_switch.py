@@ -109,6 +109,7 @@ def under_way(nodes: Nodes, *words: str) -> Iterator[list[Run]]:
         thread.join()
 
 
+@pytest.mark.trap("B14")
 @pytest.mark.parametrize("manner", MANNERS)
 def test_a_proved_network_is_kept_and_the_timer_goes(manner: str) -> None:
     with node(manner) as nodes:
@@ -130,6 +131,7 @@ def test_a_proved_network_is_kept_and_the_timer_goes(manner: str) -> None:
         assert is_new(box, manner)
 
 
+@pytest.mark.trap("B14")
 @pytest.mark.parametrize("manner", MANNERS)
 def test_a_network_that_is_not_proved_is_taken_back(manner: str) -> None:
     """Files and what runs are as they were; the message says what was seen; a better description goes on from there."""
@@ -147,6 +149,7 @@ def test_a_network_that_is_not_proved_is_taken_back(manner: str) -> None:
         assert is_new(box, manner)
 
 
+@pytest.mark.trap("B16")
 @pytest.mark.parametrize("manner", MANNERS)
 def test_a_power_cut_before_the_proof_is_back_on_the_old_network(manner: str) -> None:
     with node(manner, silent=True) as nodes:
@@ -169,6 +172,7 @@ def test_a_power_cut_before_the_proof_is_back_on_the_old_network(manner: str) ->
         }
 
 
+@pytest.mark.trap("B16")
 @pytest.mark.parametrize("manner", MANNERS)
 def test_a_killed_run_does_not_hold_up_what_decides(manner: str) -> None:
     """The login died with the script: the detached part proves and keeps; the next run says so and tidies up."""
@@ -199,6 +203,7 @@ def test_a_killed_part_leaves_the_decision_to_the_timer(manner: str) -> None:
         clean(box)
 
 
+@pytest.mark.trap("B16")
 @pytest.mark.parametrize("manner", MANNERS)
 def test_with_the_timer_killed_the_old_network_comes_back_at_once(manner: str) -> None:
     with node(manner, silent=True) as nodes:
@@ -211,6 +216,7 @@ def test_with_the_timer_killed_the_old_network_comes_back_at_once(manner: str) -
         clean(box)
 
 
+@pytest.mark.trap("B14")
 @pytest.mark.parametrize("target", TARGETS)
 def test_nothing_is_switched_where_no_timer_can_be_armed(target: str) -> None:
     manner = "reload" if target == "alt-p11" else "profile"
@@ -309,6 +315,7 @@ def test_activate_reboot_is_taken_back_where_it_is_not_proved(manner: str) -> No
         assert disk
 
 
+@pytest.mark.trap("B15")
 @pytest.mark.parametrize("manner", MANNERS)
 def test_activate_reboot_with_a_power_cut_before_the_proof(manner: str) -> None:
     """The boot that was to prove it ends early: the next one is on the old network."""
@@ -358,6 +365,7 @@ def test_somebody_elses_profile_is_refused() -> None:
         assert "etcnet uses no profile" in str(bridge(nodes).expect(78).failures)
 
 
+@pytest.mark.trap("B15")
 @pytest.mark.parametrize("manner", MANNERS)
 def test_a_terminal_that_is_closed_ends_nothing(manner: str) -> None:
     """A hang-up in the middle of the switch: it goes on to its end."""
@@ -382,6 +390,7 @@ def test_an_interrupt_brings_the_old_network_back(manner: str) -> None:
         clean(box)
 
 
+@pytest.mark.trap("B14")
 @pytest.mark.parametrize("manner", MANNERS)
 def test_commands_of_the_network_that_hang_do_not_hold_up_the_timer(manner: str) -> None:
     """The new network's command never ends: the timer puts the old one back."""
@@ -419,6 +428,7 @@ def test_in_every_shell(shell: str) -> None:
 KINDS = [(manner, how) for manner in MANNERS for how in ("run again", "power cut")]
 
 
+@pytest.mark.trap("N6", "B16")
 @pytest.mark.parametrize(("manner", "how"), KINDS)
 def test_killed_anywhere_there_is_one_network_or_the_other(manner: str, how: str) -> None:
     """Whatever dies at whatever point: one of the two networks works, and the next run ends where it was to end."""
