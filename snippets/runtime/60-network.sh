@@ -207,7 +207,8 @@ need_not_disabled() {
 
 # want_options PATH METHOD IPV6 <<END: an options file with that @method@ and @ipv6@.
 want_options() {
-    options_text=$(awk -v method="$2" -v ipv6="$3" '{ sub(/@method@/, method); sub(/@ipv6@/, ipv6) } { print }')
+    options_text=$(awk -v method="$2" -v ipv6="$3" '{ sub(/@method@/, method); sub(/@ipv6@/, ipv6) } { print }') ||
+        unmade {{ m("file.unmade", path=v("$1")) }} {{ m("file.unmade_do") }}
     want_file "$1" <<END
 $options_text
 END

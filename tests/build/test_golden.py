@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import subprocess
 import tomllib
 from pathlib import Path
@@ -45,6 +46,16 @@ def test_dist_is_what_the_examples_compile_to(capsys: pytest.CaptureFixture[str]
     views = [desk.view(path) for path in desk.EXAMPLES]
     status = build(views, desk.DIST, check=True, lint=False, snippets=None)
     assert status == 0, f"{RENEW}\n\n{capsys.readouterr().out[:5000]}"
+
+
+def test_the_length_of_a_script_is_as_the_docs_say() -> None:
+    said = re.search(
+        r"about (\d+) lines of its own and a runtime of about (\d+)\s+lines in (\d+) functions",
+        (desk.ROOT / "docs" / "node-script.md").read_text("utf-8"),
+    )
+    own, _, runtime = (desk.DIST / "mypve" / "pve1.sh").read_text("utf-8").partition("\n# The runtime: ")
+    found = own.count("\n"), runtime.count("\n"), len(re.findall(r"^\w+\(\) \{$", runtime, re.MULTILINE))
+    assert said and all(abs(int(a) - b) <= max(10, b // 50) for a, b in zip(said.groups(), found, strict=True)), found
 
 
 def test_every_folder_in_dist_has_an_example() -> None:
