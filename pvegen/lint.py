@@ -57,7 +57,8 @@ def lint(scripts: Iterable[Rendered]) -> list[Finding]:
 def command() -> list[str]:
     """The ShellCheck command line, reading a script from standard input."""
     return [
-        _program(), "--norc", "--shell=sh", "--enable=all", f"--exclude={','.join(LEFT_OFF)}", "--format=json1", "-",
+        _program(), "--norc", "--shell=sh", "--enable=all", "--extended-analysis=false",
+        f"--exclude={','.join(LEFT_OFF)}", "--format=json1", "-",
     ]  # fmt: skip
 
 

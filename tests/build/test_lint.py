@@ -48,6 +48,14 @@ def test_each_shape_is_checked_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert checked == ["node01", "node02"]
 
 
+@pytest.mark.parametrize("name", ["mypve/pve2.sh", "trio/pve2.sh"])
+def test_the_analysis_that_a_build_goes_without_finds_nothing(name: str) -> None:
+    words = [word for word in lint.command() if word != "--extended-analysis=false"]
+    assert len(words) < len(lint.command())
+    done = subprocess.run(words, input=(desk.DIST / name).read_bytes(), capture_output=True, check=False)
+    assert json.loads(done.stdout)["comments"] == []
+
+
 def test_no_script_has_a_directive_for_more_than_one_command() -> None:
     seen = set()
     for path in (*desk.EXAMPLES, *desk.FIXTURES):
