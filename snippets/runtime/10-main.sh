@@ -177,6 +177,11 @@ begin_call() {
     looks=0 temporary='' touched='' on_change='' check_with=''
     forget_looks
     is_root || { printf '%s\n' {{ m("need.root") }} >&2; exit 78; }
+}
+
+# only_here: of a call that a person makes. What this node has armed for itself must go on
+# where the host's name has changed, as a lease over a new network may do.
+only_here() {
     right_host || { printf '%s\n' "$other_host" >&2; exit 78; }
 }
 

@@ -568,6 +568,7 @@ no_boot_guard() {
 # confirm: the administrator has logged in over the new network and says so.
 confirm_switch() {
     begin_call bridge
+    only_here
     if ! switch_read || [ ! -e "$switch_dir/trying" ]; then
         printf '%s\n' {{ m("switch.nothing") }} >&2
         exit 1

@@ -2,6 +2,7 @@
 
 admit() {
     begin_call admission
+    only_here
     is_whole "$script" || { printf '%s\n' {{ m("admit.no_file") }} >&2; exit 78; }
     is_member || { printf '%s\n' {{ m("admit.no_cluster", cluster=v("$cluster")) }} >&2; exit 78; }
     sshd_accepts "$sshd_config" || { printf '%s\n' {{ m("admit.rejected", path=v("$sshd_config")) }} >&2; exit 78; }

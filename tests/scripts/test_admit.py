@@ -53,6 +53,15 @@ def call(node: Sandbox, *words: str, path: str = "/root/pve1.sh") -> Run:
     return support.run(node, *words, path=path, tap=False, timeout=20)
 
 
+def test_it_closes_where_the_host_has_got_another_name(box: Sandbox) -> None:
+    call(box, "admit").expect(0)
+    assert login(box) == OPEN
+    name = box.read("/proc/sys/kernel/hostname")
+    box.run("echo leased >/proc/sys/kernel/hostname; sh /var/lib/pvegen/mypve/close.sh close").check()
+    box.put("/proc/sys/kernel/hostname", name)
+    assert login(box) == CLOSED
+
+
 def quick(node: Sandbox, seconds: float = 0.5) -> None:
     """From now on the timer's minutes are over in a moment: the script sleeps by a stand-in."""
     node.put("/usr/sbin/sleep", f'#!/bin/sh\n[ "$1" != 900 ] || set -- {seconds}\nexec /usr/bin/sleep "$@"\n', 0o755)
