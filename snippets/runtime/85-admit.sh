@@ -28,7 +28,7 @@ END
 
 # close: what admit opened is closed, now. The timer and the next boot call this.
 close_admission() {
-    begin_call
+    begin_call admission
     # A run that is under way may have read sshd's file already, to write it anew.
     take_lock wait
     # The timer of an opening that was renewed meanwhile has nothing to close.

@@ -58,7 +58,7 @@ def test_it_closes_where_the_host_has_got_another_name(box: Sandbox) -> None:
     assert login(box) == OPEN
     name = box.read("/proc/sys/kernel/hostname")
     box.run("echo leased >/proc/sys/kernel/hostname; sh /var/lib/pvegen/mypve/close.sh close").check()
-    box.put("/proc/sys/kernel/hostname", name)
+    box.run(f"echo {name.strip()} >/proc/sys/kernel/hostname").check()
     assert login(box) == CLOSED
 
 
