@@ -124,6 +124,7 @@ switch_record() {
     (umask 077 && mkdir -p "$switch_dir/old" /run/pvegen) || return 1
     rm -f /run/pvegen/network
     { cp "$script" "$switch_dir/script.sh" && chmod 600 "$switch_dir/script.sh"; } || return 1
+    printf '%s\n%s\n' "$network_interfaces" "$network_made" >"$switch_dir/names" || return 1
     record_running >"$switch_dir/undo" || return 1
     [ ! -f /etc/resolv.conf ] || [ -L /etc/resolv.conf ] || cp -p /etc/resolv.conf "$switch_dir/resolv.conf" || return 1
     network_old || return 1
@@ -222,13 +223,17 @@ switch_read() {
     for switch_at in trying keeping reverting kept reverted; do
         [ -r "$switch_dir/$switch_at" ] || continue
         read -r switch_manner switch_within switch_confirm switch_activate switch_goal <"$switch_dir/$switch_at"
-        if [ "$switch_goal" = rollback ]; then
-            find_roll_paths bridge
-            add_kept_interfaces
-        fi
+        switch_names
+        [ "$switch_goal" != rollback ] || find_roll_paths bridge
         return 0
     done
     return 1
+}
+
+# switch_names: the interfaces of the switch under way. Another description's script, which
+# may bring it to its end, has others of its own.
+switch_names() {
+    [ ! -s "$switch_dir/names" ] || { read -r network_interfaces && read -r network_made; } <"$switch_dir/names"
 }
 
 # detach NAME SECONDS CALL: this script is called so after that time, by a process that
@@ -353,8 +358,15 @@ switch_end() {
 # settle_last_switch: a switch of a run that is gone is decided before anything else.
 settle_last_switch() {
     [ -d "$switch_dir" ] || return 0
+    own_interfaces=$network_interfaces own_made=$network_made
+    settle_switch
+    network_interfaces=$own_interfaces network_made=$own_made
+}
+
+settle_switch() {
     if ! switch_read; then
         # Killed before it had begun to switch.
+        switch_names
         switch_manner=profile
         network_unstage
         switch_end
