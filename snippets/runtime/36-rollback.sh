@@ -463,13 +463,9 @@ roll_back_network() {
         network_files_back
         return 0
     fi
-    all_bridges=''
-    for guests_bridge in /sys/class/net/*/bridge; do
-        guests_bridge=${guests_bridge%/bridge}
-        [ ! -d "$guests_bridge/bridge" ] || all_bridges="$all_bridges ${guests_bridge##*/}"
-    done
+    all_bridges
     if has_guests "$all_bridges"; then
-        point 'not ok' {{ m("net.guests", guests=v("$guests"), bridges=v("${all_bridges# }")) }}
+        point 'not ok' {{ m("net.guests", guests=v("$guests"), bridges=v("$all_bridges")) }}
         detail help {{ m("net.guests_do") }}
         return 0
     fi

@@ -140,6 +140,16 @@ has_guests() {
     [ -n "$guests" ]
 }
 
+# all_bridges: those that are there, into $all_bridges.
+all_bridges() {
+    all_bridges=''
+    for guests_bridge in /sys/class/net/*/bridge; do
+        guests_bridge=${guests_bridge%/bridge}
+        [ ! -d "$guests_bridge/bridge" ] || all_bridges="$all_bridges ${guests_bridge##*/}"
+    done
+    all_bridges=${all_bridges# }
+}
+
 # answers ADDRESS [INTERFACE]: it answers a ping, or has told its hardware address just now (an
 # entry of before turns from STALE to REACHABLE or FAILED while it is asked).
 answers() {

@@ -10,8 +10,8 @@ switch_network() {
     look_at_network
     if [ "$phase" = need ]; then
         network_files
-        if [ -n "$holds_wrong" ] && [ "$activate" = now ] && has_guests "$network_bridges"; then
-            need_failed {{ m("net.guests", guests=v("$guests"), bridges=v("$network_bridges")) }} {{ m("net.guests_do") }}
+        if [ -n "$holds_wrong" ] && [ "$activate" = now ] && switch_hits_guests; then
+            need_failed {{ m("net.guests", guests=v("$guests"), bridges=v("$bridges_down")) }} {{ m("net.guests_do") }}
         fi
         if [ -n "$step_differs$holds_wrong" ] && [ ! -f "$script" ]; then
             need_failed {{ m("switch.no_file") }} {{ m("switch.no_file_do") }}
@@ -25,7 +25,7 @@ switch_network() {
         stage=''
         if [ -z "$staged$holds_wrong" ] && ! is_pending network; then
             network_files
-        elif [ -z "$holds_wrong" ] && [ "$activate" = now ] && has_guests "$network_bridges"; then
+        elif [ -z "$holds_wrong" ] && [ "$activate" = now ] && switch_hits_guests; then
             # Only how the files are written has changed: not worth the guests' network.
             network_files
             same {{ m("net.so_already") }}
@@ -40,12 +40,18 @@ switch_network() {
     [ "$call" != apply ] || rm -f "$state_dir/pending/network"
 }
 
+# switch_hits_guests: guests are on a bridge that the switch takes down.
+switch_hits_guests() {
+    network_takes_down
+    has_guests "$bridges_down"
+}
+
 # What check and verify say of the running network.
 switch_shown() {
     if [ "$call" = verify ]; then
         ! is_pending network || point 'not ok' {{ m("net.pending") }}
     elif [ -n "$holds_wrong" ] || is_pending network; then
-        if [ -z "$holds_wrong" ] && has_guests "$network_bridges"; then
+        if [ -z "$holds_wrong" ] && switch_hits_guests; then
             same {{ m("net.so_already") }}
         else
             differs {{ m("net.running") }} {{ m("switch.todo") }}
@@ -175,8 +181,13 @@ routes_of() {
                 if ($i == "dev") device = $(i + 1)
                 if ($i != "linkdown" && $i != "dead" && $i != "offload") line = line " " $i
             }
-            if (index(names, " " device " ")) print substr(line, 2)
-        }'
+            if (!index(names, " " device " ")) next
+            # A gateway that only a route leads to needs that one first.
+            if (/^default/) last = last substr(line, 2) "\n"
+            else if (/ via /) via = via substr(line, 2) "\n"
+            else print substr(line, 2)
+        }
+        END { printf "%s", via last }'
 }
 
 # record_answers: which other nodes answer now, and whether the administrator's address

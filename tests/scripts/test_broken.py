@@ -7,7 +7,7 @@ from sandbox import diff_trees
 
 from . import support
 from .test_join import wait
-from .test_switch import DIRECTORY, MANNERS, bridge, files, network, node, under_way
+from .test_switch import DIRECTORY, IFACES, MANNERS, bridge, files, network, node, under_way
 
 pytestmark = pytest.mark.sandbox
 
@@ -39,3 +39,32 @@ def test_another_description_takes_the_whole_of_a_dead_runs_switch_back() -> Non
         bridge(nodes, "--confirm-within", "3").expect(1)
         assert network(box) == before
         assert [str(c) for c in diff_trees(disk, files(box))] == []
+
+
+@pytest.mark.parametrize("manner", ["profile", "exchange"])
+def test_guests_on_a_bridge_that_nobody_describes(manner: str) -> None:
+    """etcnet would take it down with the others."""
+    with node(manner) as nodes:
+        box = nodes["pve1"]
+        box.put(f"{IFACES}/vmbr7/options", "TYPE=bri\nBOOTPROTO=static\nHOST=''\nONBOOT=yes\n")
+        box.run(
+            "ifup vmbr7; ip link add tap100i0 type veth peer name guest; ip link set tap100i0 master vmbr7 up"
+        ).check()
+        done = bridge(nodes).expect(78)
+        assert "tap100i0" in str(done.failures)
+        assert box.exists("/sys/class/net/vmbr7/brif/tap100i0")
+
+
+@pytest.mark.parametrize("manner", MANNERS)
+def test_a_gateway_that_needs_a_route_of_its_own(manner: str) -> None:
+    """As hosters have it: the gateway is in no network of the node's."""
+    with node(manner, silent=True) as nodes:
+        box = nodes["pve1"]
+        dev = "vmbr0" if manner == "reload" else "eth0"
+        nodes.switch.ip("address add 10.9.9.1/32 dev sw0")
+        box.run(
+            f"ip route del default; ip route add 10.9.9.1 dev {dev}; ip route add default via 10.9.9.1 dev {dev}; ip route add 10.44.0.0/16 via 10.9.9.1"
+        ).check()
+        before = sorted(box.run("ip route").stdout.splitlines())
+        bridge(nodes, "--confirm-within", "3").expect(1)
+        assert sorted(box.run("ip route").stdout.splitlines()) == before

@@ -30,6 +30,12 @@ is_our_profile() {
     uses_no_profile && [ "$used_profile" = pvegen ]
 }
 
+# etcnet takes all of the network down, whatever of it is described.
+network_takes_down() {
+    all_bridges
+    bridges_down=$all_bridges
+}
+
 # Two directories cannot be exchanged at once: without profiles the next boot has to be
 # able to put the old ones back.
 network_needs_guard() {

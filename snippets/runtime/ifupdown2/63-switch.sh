@@ -5,6 +5,11 @@ network_manner() {
     switch_manner=reload
 }
 
+# ifreload leaves alone what is as the file says.
+network_takes_down() {
+    bridges_down=$network_bridges
+}
+
 network_needs_guard() {
     [ -n "$staged" ]
 }
