@@ -107,7 +107,7 @@ switch_run() {
     undo='' index=''
     switch_report
     forget_looks
-    if [ -e "$switch_dir/reverted" ]; then
+    if [ ! -e "$switch_dir/kept" ]; then
         switch_seen
         switch_end
         stop {{ m("switch.reverted", seconds=v("$confirm_within")) }} \
@@ -305,7 +305,11 @@ switch_wait() {
         sleep 0.2 2>/dev/null || sleep 1
         # The timer decides at the end, the try before it; if one is killed the other is left.
         if [ -e "$switch_dir/trying" ]; then
-            part_runs pvegen-network-back || switch_take_over
+            part_runs pvegen-network-back || {
+                switch_take_over
+                # Nothing can be renamed: what runs is the old network, and that is all.
+                [ ! -e "$switch_dir/trying" ] || return 0
+            }
         elif ! part_runs pvegen-network-back && ! part_runs pvegen-network-try; then
             switch_take_over
         fi
@@ -314,18 +318,29 @@ switch_wait() {
 
 # switch_take_over: whoever was to bring the switch to its end is gone: it is done here.
 switch_take_over() {
-    if mv "$switch_dir/trying" "$switch_dir/reverting" 2>/dev/null; then stop_part pvegen-network-try; fi
-    if [ -e "$switch_dir/reverting" ]; then
-        restore_network >>"$switch_dir/log" 2>&1
+    if take_back; then
+        stop_part pvegen-network-try
+        into_log restore_network
+    elif [ -e "$switch_dir/reverting" ]; then
+        into_log restore_network
     elif [ -e "$switch_dir/keeping" ]; then
         # After a power cut the new network is there only if it was kept for good.
         [ ! -e /run/pvegen/network ] || network_commit
         if network_is_kept; then
             mv "$switch_dir/keeping" "$switch_dir/kept"
         else
-            mv "$switch_dir/keeping" "$switch_dir/reverting" && restore_network >>"$switch_dir/log" 2>&1
+            mv "$switch_dir/keeping" "$switch_dir/reverting" && into_log restore_network
         fi
     fi
+}
+
+# log_opens: the log of the switch can be written: not on a disk that has turned read-only.
+log_opens() {
+    { true >>"$switch_dir/log"; } 2>/dev/null
+}
+
+into_log() {
+    if log_opens; then "$@" >>"$switch_dir/log" 2>&1; else "$@" >/dev/null 2>&1; fi
 }
 
 # switch_report: what the detached parts did, for the reader and the log.
@@ -413,7 +428,7 @@ switch_part() {
     quiet=''
     trap '' HUP PIPE
     [ -d "$switch_dir" ] || exit 0
-    exec >>"$switch_dir/log" 2>&1
+    if log_opens; then exec >>"$switch_dir/log" 2>&1; fi
     [ "${pvegen_after:-0}" = 0 ] || sleep "$pvegen_after"
     switch_read || exit 0
     case $switch_part in
@@ -424,14 +439,30 @@ switch_part() {
             network_prove
             ;;
         network-prove) network_prove ;;
-        network-back)
-            if mv "$switch_dir/trying" "$switch_dir/reverting" 2>/dev/null; then
-                stop_part pvegen-network-try
-                restore_network
-            fi
-            ;;
+        network-back) switch_back ;;
         *) network_boot ;;
     esac
+}
+
+# switch_back: the time is over. Whoever was taking it back already may be gone half way.
+switch_back() {
+    if take_back; then
+        stop_part pvegen-network-try
+        restore_network
+    else
+        back_left=150
+        while [ -e "$switch_dir/reverting" ] && [ "$back_left" -gt 0 ]; do
+            sleep 1
+            back_left=$((back_left - 1))
+        done
+        [ ! -e "$switch_dir/reverting" ] || restore_network
+    fi
+}
+
+# take_back: nobody has decided yet, and the old network comes back. On a disk that has
+# turned read-only nobody else can decide.
+take_back() {
+    mv "$switch_dir/trying" "$switch_dir/reverting" 2>/dev/null || [ -e "$switch_dir/trying" ]
 }
 
 # network_runs_anew: from now on what runs may be the new network.
@@ -464,7 +495,7 @@ switch_files() {
 # try_failed: the files could not be put in place: not worth waiting for the timer.
 try_failed() {
     undo=''
-    ! mv "$switch_dir/trying" "$switch_dir/reverting" 2>/dev/null || restore_network
+    ! take_back || restore_network
 }
 
 # network_prove: until the new network is proved and kept, or somebody decides otherwise.

@@ -68,3 +68,38 @@ def test_a_gateway_that_needs_a_route_of_its_own(manner: str) -> None:
         before = sorted(box.run("ip route").stdout.splitlines())
         bridge(nodes, "--confirm-within", "3").expect(1)
         assert sorted(box.run("ip route").stdout.splitlines()) == before
+
+
+@pytest.mark.parametrize("manner", MANNERS)
+def test_a_disk_that_turns_read_only_within_the_switch(manner: str) -> None:
+    """Nothing can be decided any more: what runs is the old network, and nobody waits for ever."""
+    with node(manner, silent=True) as nodes:
+        box = nodes["pve1"]
+        before = network(box)
+        with under_way(nodes, "--confirm-within", "8") as done:
+            wait(box, f"[ -s {DIRECTORY}/seen ]", 30)
+            for place in ("/var/lib/pvegen", "/etc"):
+                box.run(f"mount --bind {place} {place} && mount -o remount,bind,ro {place}").check()
+        assert done[0].status == 1
+        assert network(box) == before
+
+
+@pytest.mark.parametrize("manner", MANNERS)
+def test_whoever_takes_back_is_killed_and_the_timer_goes_on(manner: str) -> None:
+    with node(manner, silent=True) as nodes:
+        box = nodes["pve1"]
+        before = network(box)
+        box.run("mv /usr/bin/timeout /usr/bin/timeout.real").check()
+        box.put(
+            "/usr/bin/timeout",
+            '#!/bin/sh\n[ -e /run/once ] || { >/run/once; sleep 100; }\nexec timeout.real "$@"\n',
+            0o755,
+        )
+        with under_way(nodes, "--confirm-within", "8"):
+            wait(box, f"[ -s {DIRECTORY}/seen ]", 30)
+            support.edit(box, ("back_left=150", "back_left=2"), path=f"{DIRECTORY}/script.sh")
+            box.run(f"pkill -INT -f {RUN}")
+            wait(box, "[ -e /run/once ]", 10)
+            box.run(f"pkill -KILL -f {RUN}; pkill -KILL -f '^[^ ]*sh /usr/bin/timeout'")
+        wait(box, f"[ -e {DIRECTORY}/reverted ]", 20)
+        assert network(box) == before
