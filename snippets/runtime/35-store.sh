@@ -11,6 +11,11 @@ open_store() {
     [ -e "$state_dir/index" ] || make_store
     index=$(cat "$state_dir/index" && printf x) || cannot_write "$state_dir"
     index=${index%x}
+    case $index in
+        '# steps '*"$line_break") ;;
+        # Without it we would take what we have made for what was there first.
+        *) stop {{ m("store.damaged", index=v("$state_dir/index")) }} {{ m("store.damaged_do", state=v("$state_dir")) }} ;;
+    esac
 }
 
 make_store() {
@@ -18,6 +23,7 @@ make_store() {
     [ ! -d "$state_dir/first" ] || adopt_store
     (umask 077 && mkdir -p "$state_dir/first" "$state_dir/pending" "$state_dir/written") || cannot_write "$state_dir"
     write_index
+    rm -f "$state_dir/made"
 }
 
 write_index() {
@@ -207,7 +213,6 @@ END
         }
         { print }' "$state_dir/units" >"$state_dir/units.new" && mv -f "$state_dir/units.new" "$state_dir/units"
     } || cannot_write "$state_dir"
-    rm -f "$state_dir/made"
 }
 
 adopt() {

@@ -436,6 +436,7 @@ switch_part() {
             undo=try_failed
             network_runs_anew
             switch_do
+            network_is_up
             network_prove
             ;;
         network-prove) network_prove ;;
@@ -468,6 +469,11 @@ take_back() {
 # network_runs_anew: from now on what runs may be the new network.
 network_runs_anew() {
     (umask 077 && mkdir -p /run/pvegen) && true >/run/pvegen/network
+}
+
+# network_is_up: the new one, so that it may be kept.
+network_is_up() {
+    printf 'up\n' >/run/pvegen/network
 }
 
 switch_do() {
@@ -578,6 +584,7 @@ network_boot() {
         # Another boot without a decision is a failure.
         switch_write trying "$switch_manner $switch_within $switch_confirm now $switch_goal"
         network_runs_anew
+        network_is_up
     elif mv "$switch_dir/trying" "$switch_dir/reverting" 2>/dev/null || [ -e "$switch_dir/reverting" ]; then
         restore_network
     fi
@@ -628,6 +635,10 @@ confirm_switch() {
         exit 1
     elif [ ! -e /run/pvegen/network ]; then
         printf '%s\n' {{ m("switch.reboot") }} >&2
+        exit 1
+    fi
+    if [ ! -s /run/pvegen/network ]; then
+        printf '%s\n' {{ m("switch.not_up") }} >&2
         exit 1
     fi
     if ! is_proved; then

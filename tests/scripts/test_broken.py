@@ -7,6 +7,7 @@ from sandbox import diff_trees
 
 from . import support
 from .test_join import wait
+from .test_network import addresses
 from .test_switch import DIRECTORY, IFACES, MANNERS, bridge, files, network, node, under_way
 
 pytestmark = pytest.mark.sandbox
@@ -103,3 +104,38 @@ def test_whoever_takes_back_is_killed_and_the_timer_goes_on(manner: str) -> None
             box.run(f"pkill -KILL -f {RUN}; pkill -KILL -f '^[^ ]*sh /usr/bin/timeout'")
         wait(box, f"[ -e {DIRECTORY}/reverted ]", 20)
         assert network(box) == before
+
+
+def test_confirm_does_not_keep_a_network_that_is_half_up() -> None:
+    """What brings it up would be ended half way."""
+    with node("exchange", silent=True) as nodes:
+        box = nodes["pve1"]
+        box.run("mv /usr/bin/systemctl /usr/bin/systemctl.real").check()
+        slow = 'case "$*" in "start network"*) sleep 3 ;; esac'
+        box.put("/usr/bin/systemctl", f'#!/bin/bash\n{slow}\nexec -a systemctl /usr/bin/systemctl.real "$@"\n', 0o755)
+        with under_way(nodes, "--confirm-within", "30", "--confirm", "manual"):
+            wait(box, "! ip addr | grep -q 10.0.0.251", 10)
+            early = nodes.call("pve1", "confirm")
+            assert early.status == 1 and "still being brought up" in early.stderr
+            wait(box, "[ -s /run/pvegen/network ]", 10)
+            nodes.call("pve1", "confirm").expect(0)
+        assert addresses(box) == {"eth0": [], "vmbr0": ["10.0.0.251/24"]}
+
+
+@pytest.mark.parametrize("text", ["", "\0" * 600, "# steps told kind"])
+def test_an_index_that_lost_its_text(text: str) -> None:
+    """The copies of the first files are neither thrown away with it nor written over."""
+    with node("exchange") as nodes:
+        box = nodes["pve1"]
+        bridge(nodes).expect(0)
+        index = box.read(f"{support.STATE}/mypve/index")
+        box.put(f"{support.STATE}/mypve/index", text)
+        before, disk, kept = network(box), files(box), box.tree(f"{support.STATE}/mypve/first")
+        for words in (("rollback",), ("apply", "--only", "time")):
+            done = nodes.call("pve1", *words, tap=False)
+            assert done.status == 1 and "index, which says what was there before our first change" in done.stdout
+            assert network(box) == before
+            assert [str(c) for c in diff_trees(disk, files(box))] == []
+            assert box.tree(f"{support.STATE}/mypve/first") == kept
+        box.put(f"{support.STATE}/mypve/index", index)
+        nodes.call("pve1", "rollback", tap=False).expect(0)
