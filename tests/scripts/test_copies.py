@@ -7,12 +7,12 @@ import random
 from collections.abc import Sequence
 
 import pytest
+from faults.sample import EVERY
 from sandbox import SHELLS, Sandbox
 
 from . import support
 from .conftest import Make
 from .support import PLACE
-from .test_crash import EVERY
 
 pytestmark = pytest.mark.sandbox
 

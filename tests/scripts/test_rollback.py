@@ -6,11 +6,12 @@ import functools
 import re
 
 import pytest
+from faults.sample import EVERY
+from faults.trials import ADMINS, LIMITS
 from sandbox import SHELLS, Sandbox, Tree, diff_trees
 
 from . import support
 from .nodes import TARGETS, Nodes, description, login, trash
-from .test_crash import ADMINS, EVERY, local
 from .test_join import ready
 
 pytestmark = pytest.mark.sandbox
@@ -22,6 +23,10 @@ OTHERS = (
     "/var/lib/pve-manager", "/tmp", "/root/.ssh/known_hosts", "/var/log",
 )  # fmt: skip
 SSHD = "/etc/openssh/sshd_config"
+
+
+def local(target: str) -> str:
+    return support.build(support.ONE.format(target=target) + LIMITS)["pve1"]
 
 
 def disk(box: Sandbox) -> Tree:
