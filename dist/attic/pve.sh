@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='480d3108e42e594619fccdb51725427a30dd8e255e5914b0baaa0f1118738657'
+digest='f3c7bac5e4eb64702c0c69dcbbc49322b28a1165e210da129db4f93a88a964dd'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -560,6 +560,11 @@ begin_call() {
     looks=0 temporary='' touched='' on_change='' check_with=''
     forget_looks
     is_root || { printf '%s\n' 'run as root' >&2; exit 78; }
+}
+
+# only_here: of a call that a person makes. What this node has armed for itself must go on
+# where the host's name has changed, as a lease over a new network may do.
+only_here() {
     right_host || { printf '%s\n' "$other_host" >&2; exit 78; }
 }
 
@@ -1415,6 +1420,11 @@ open_store() {
     [ -e "$state_dir/index" ] || make_store
     index=$(cat "$state_dir/index" && printf x) || cannot_write "$state_dir"
     index=${index%x}
+    case $index in
+        '# steps '*"$line_break") ;;
+        # Without it we would take what we have made for what was there first.
+        *) stop "$state_dir/index, which says what was there before our first change, is damaged" "The files of before are in $state_dir/first: put them back by hand, or restore $state_dir from a backup. To go on without: mv $state_dir $state_dir.old" ;;
+    esac
 }
 
 make_store() {
@@ -1422,6 +1432,7 @@ make_store() {
     [ ! -d "$state_dir/first" ] || adopt_store
     (umask 077 && mkdir -p "$state_dir/first" "$state_dir/pending" "$state_dir/written") || cannot_write "$state_dir"
     write_index
+    rm -f "$state_dir/made"
 }
 
 write_index() {
@@ -1611,7 +1622,6 @@ END
         }
         { print }' "$state_dir/units" >"$state_dir/units.new" && mv -f "$state_dir/units.new" "$state_dir/units"
     } || cannot_write "$state_dir"
-    rm -f "$state_dir/made"
 }
 
 adopt() {
@@ -2119,13 +2129,9 @@ roll_back_network() {
         network_files_back
         return 0
     fi
-    all_bridges=''
-    for guests_bridge in /sys/class/net/*/bridge; do
-        guests_bridge=${guests_bridge%/bridge}
-        [ ! -d "$guests_bridge/bridge" ] || all_bridges="$all_bridges ${guests_bridge##*/}"
-    done
+    all_bridges
     if has_guests "$all_bridges"; then
-        point 'not ok' "guests are plugged into ${all_bridges# }: $guests"
+        point 'not ok' "guests are plugged into $all_bridges: $guests"
         detail help 'The bridge would go down and nobody plugs them in again. Move or shut down the guests of this node first, or let the change wait for the next boot: apply --activate reboot.'
         return 0
     fi
@@ -2838,6 +2844,16 @@ has_guests() {
     [ -n "$guests" ]
 }
 
+# all_bridges: those that are there, into $all_bridges.
+all_bridges() {
+    all_bridges=''
+    for guests_bridge in /sys/class/net/*/bridge; do
+        guests_bridge=${guests_bridge%/bridge}
+        [ ! -d "$guests_bridge/bridge" ] || all_bridges="$all_bridges ${guests_bridge##*/}"
+    done
+    all_bridges=${all_bridges# }
+}
+
 # answers ADDRESS [INTERFACE]: it answers a ping, or has told its hardware address just now (an
 # entry of before turns from STALE to REACHABLE or FAILED while it is asked).
 answers() {
@@ -2930,8 +2946,8 @@ switch_network() {
     look_at_network
     if [ "$phase" = need ]; then
         network_files
-        if [ -n "$holds_wrong" ] && [ "$activate" = now ] && has_guests "$network_bridges"; then
-            need_failed "guests are plugged into $network_bridges: $guests" 'The bridge would go down and nobody plugs them in again. Move or shut down the guests of this node first, or let the change wait for the next boot: apply --activate reboot.'
+        if [ -n "$holds_wrong" ] && [ "$activate" = now ] && switch_hits_guests; then
+            need_failed "guests are plugged into $bridges_down: $guests" 'The bridge would go down and nobody plugs them in again. Move or shut down the guests of this node first, or let the change wait for the next boot: apply --activate reboot.'
         fi
         if [ -n "$step_differs$holds_wrong" ] && [ ! -f "$script" ]; then
             need_failed 'this script is read from a file' 'The network is switched by a copy of the script that outlives your login. Put the script into a file and call that: sh FILE apply'
@@ -2945,7 +2961,7 @@ switch_network() {
         stage=''
         if [ -z "$staged$holds_wrong" ] && ! is_pending network; then
             network_files
-        elif [ -z "$holds_wrong" ] && [ "$activate" = now ] && has_guests "$network_bridges"; then
+        elif [ -z "$holds_wrong" ] && [ "$activate" = now ] && switch_hits_guests; then
             # Only how the files are written has changed: not worth the guests' network.
             network_files
             same 'the running network is as described; with guests on the bridge the files wait for the next start'
@@ -2960,12 +2976,18 @@ switch_network() {
     [ "$call" != apply ] || rm -f "$state_dir/pending/network"
 }
 
+# switch_hits_guests: guests are on a bridge that the switch takes down.
+switch_hits_guests() {
+    network_takes_down
+    has_guests "$bridges_down"
+}
+
 # What check and verify say of the running network.
 switch_shown() {
     if [ "$call" = verify ]; then
         ! is_pending network || point 'not ok' 'the network'\''s files changed, and the network was not brought up since: apply does it'
     elif [ -n "$holds_wrong" ] || is_pending network; then
-        if [ -z "$holds_wrong" ] && has_guests "$network_bridges"; then
+        if [ -z "$holds_wrong" ] && switch_hits_guests; then
             same 'the running network is as described; with guests on the bridge the files wait for the next start'
         else
             differs 'running network' 'switch it, with a timer that puts the old one back unless the new one is proved'
@@ -3021,7 +3043,7 @@ switch_run() {
     undo='' index=''
     switch_report
     forget_looks
-    if [ -e "$switch_dir/reverted" ]; then
+    if [ ! -e "$switch_dir/kept" ]; then
         switch_seen
         switch_end
         stop "the new network was not proved within $confirm_within s; the old one is back" \
@@ -3044,6 +3066,7 @@ switch_record() {
     (umask 077 && mkdir -p "$switch_dir/old" /run/pvegen) || return 1
     rm -f /run/pvegen/network
     { cp "$script" "$switch_dir/script.sh" && chmod 600 "$switch_dir/script.sh"; } || return 1
+    printf '%s\n%s\n' "$network_interfaces" "$network_made" >"$switch_dir/names" || return 1
     record_running >"$switch_dir/undo" || return 1
     [ ! -f /etc/resolv.conf ] || [ -L /etc/resolv.conf ] || cp -p /etc/resolv.conf "$switch_dir/resolv.conf" || return 1
     network_old || return 1
@@ -3094,8 +3117,13 @@ routes_of() {
                 if ($i == "dev") device = $(i + 1)
                 if ($i != "linkdown" && $i != "dead" && $i != "offload") line = line " " $i
             }
-            if (index(names, " " device " ")) print substr(line, 2)
-        }'
+            if (!index(names, " " device " ")) next
+            # A gateway that only a route leads to needs that one first.
+            if (/^default/) last = last substr(line, 2) "\n"
+            else if (/ via /) via = via substr(line, 2) "\n"
+            else print substr(line, 2)
+        }
+        END { printf "%s", via last }'
 }
 
 # record_answers: which other nodes answer now, and whether the administrator's address
@@ -3142,13 +3170,17 @@ switch_read() {
     for switch_at in trying keeping reverting kept reverted; do
         [ -r "$switch_dir/$switch_at" ] || continue
         read -r switch_manner switch_within switch_confirm switch_activate switch_goal <"$switch_dir/$switch_at"
-        if [ "$switch_goal" = rollback ]; then
-            find_roll_paths bridge
-            add_kept_interfaces
-        fi
+        switch_names
+        [ "$switch_goal" != rollback ] || find_roll_paths bridge
         return 0
     done
     return 1
+}
+
+# switch_names: the interfaces of the switch under way. Another description's script, which
+# may bring it to its end, has others of its own.
+switch_names() {
+    [ ! -s "$switch_dir/names" ] || { read -r network_interfaces && read -r network_made; } <"$switch_dir/names"
 }
 
 # detach NAME SECONDS CALL: this script is called so after that time, by a process that
@@ -3209,7 +3241,11 @@ switch_wait() {
         sleep 0.2 2>/dev/null || sleep 1
         # The timer decides at the end, the try before it; if one is killed the other is left.
         if [ -e "$switch_dir/trying" ]; then
-            part_runs pvegen-network-back || switch_take_over
+            part_runs pvegen-network-back || {
+                switch_take_over
+                # Nothing can be renamed: what runs is the old network, and that is all.
+                [ ! -e "$switch_dir/trying" ] || return 0
+            }
         elif ! part_runs pvegen-network-back && ! part_runs pvegen-network-try; then
             switch_take_over
         fi
@@ -3218,18 +3254,29 @@ switch_wait() {
 
 # switch_take_over: whoever was to bring the switch to its end is gone: it is done here.
 switch_take_over() {
-    if mv "$switch_dir/trying" "$switch_dir/reverting" 2>/dev/null; then stop_part pvegen-network-try; fi
-    if [ -e "$switch_dir/reverting" ]; then
-        restore_network >>"$switch_dir/log" 2>&1
+    if take_back; then
+        stop_part pvegen-network-try
+        into_log restore_network
+    elif [ -e "$switch_dir/reverting" ]; then
+        into_log restore_network
     elif [ -e "$switch_dir/keeping" ]; then
         # After a power cut the new network is there only if it was kept for good.
         [ ! -e /run/pvegen/network ] || network_commit
         if network_is_kept; then
             mv "$switch_dir/keeping" "$switch_dir/kept"
         else
-            mv "$switch_dir/keeping" "$switch_dir/reverting" && restore_network >>"$switch_dir/log" 2>&1
+            mv "$switch_dir/keeping" "$switch_dir/reverting" && into_log restore_network
         fi
     fi
+}
+
+# log_opens: the log of the switch can be written: not on a disk that has turned read-only.
+log_opens() {
+    { true >>"$switch_dir/log"; } 2>/dev/null
+}
+
+into_log() {
+    if log_opens; then "$@" >>"$switch_dir/log" 2>&1; else "$@" >/dev/null 2>&1; fi
 }
 
 # switch_report: what the detached parts did, for the reader and the log.
@@ -3273,8 +3320,15 @@ switch_end() {
 # settle_last_switch: a switch of a run that is gone is decided before anything else.
 settle_last_switch() {
     [ -d "$switch_dir" ] || return 0
+    own_interfaces=$network_interfaces own_made=$network_made
+    settle_switch
+    network_interfaces=$own_interfaces network_made=$own_made
+}
+
+settle_switch() {
     if ! switch_read; then
         # Killed before it had begun to switch.
+        switch_names
         switch_manner=profile
         network_unstage
         switch_end
@@ -3308,7 +3362,7 @@ switch_part() {
     quiet=''
     trap '' HUP PIPE
     [ -d "$switch_dir" ] || exit 0
-    exec >>"$switch_dir/log" 2>&1
+    if log_opens; then exec >>"$switch_dir/log" 2>&1; fi
     [ "${pvegen_after:-0}" = 0 ] || sleep "$pvegen_after"
     switch_read || exit 0
     case $switch_part in
@@ -3316,22 +3370,44 @@ switch_part() {
             undo=try_failed
             network_runs_anew
             switch_do
+            network_is_up
             network_prove
             ;;
         network-prove) network_prove ;;
-        network-back)
-            if mv "$switch_dir/trying" "$switch_dir/reverting" 2>/dev/null; then
-                stop_part pvegen-network-try
-                restore_network
-            fi
-            ;;
+        network-back) switch_back ;;
         *) network_boot ;;
     esac
+}
+
+# switch_back: the time is over. Whoever was taking it back already may be gone half way.
+switch_back() {
+    if take_back; then
+        stop_part pvegen-network-try
+        restore_network
+    else
+        back_left=150
+        while [ -e "$switch_dir/reverting" ] && [ "$back_left" -gt 0 ]; do
+            sleep 1
+            back_left=$((back_left - 1))
+        done
+        [ ! -e "$switch_dir/reverting" ] || restore_network
+    fi
+}
+
+# take_back: nobody has decided yet, and the old network comes back. On a disk that has
+# turned read-only nobody else can decide.
+take_back() {
+    mv "$switch_dir/trying" "$switch_dir/reverting" 2>/dev/null || [ -e "$switch_dir/trying" ]
 }
 
 # network_runs_anew: from now on what runs may be the new network.
 network_runs_anew() {
     (umask 077 && mkdir -p /run/pvegen) && true >/run/pvegen/network
+}
+
+# network_is_up: the new one, so that it may be kept.
+network_is_up() {
+    printf 'up\n' >/run/pvegen/network
 }
 
 switch_do() {
@@ -3359,7 +3435,7 @@ switch_files() {
 # try_failed: the files could not be put in place: not worth waiting for the timer.
 try_failed() {
     undo=''
-    ! mv "$switch_dir/trying" "$switch_dir/reverting" 2>/dev/null || restore_network
+    ! take_back || restore_network
 }
 
 # network_prove: until the new network is proved and kept, or somebody decides otherwise.
@@ -3442,6 +3518,7 @@ network_boot() {
         # Another boot without a decision is a failure.
         switch_write trying "$switch_manner $switch_within $switch_confirm now $switch_goal"
         network_runs_anew
+        network_is_up
     elif mv "$switch_dir/trying" "$switch_dir/reverting" 2>/dev/null || [ -e "$switch_dir/reverting" ]; then
         restore_network
     fi
@@ -3486,11 +3563,16 @@ no_boot_guard() {
 # confirm: the administrator has logged in over the new network and says so.
 confirm_switch() {
     begin_call bridge
+    only_here
     if ! switch_read || [ ! -e "$switch_dir/trying" ]; then
         printf '%s\n' 'no new network waits to be kept' >&2
         exit 1
     elif [ ! -e /run/pvegen/network ]; then
         printf '%s\n' 'the new network waits for the next boot: reboot, then apply again' >&2
+        exit 1
+    fi
+    if [ ! -s /run/pvegen/network ]; then
+        printf '%s\n' 'the new network is still being brought up: confirm again in some seconds' >&2
         exit 1
     fi
     if ! is_proved; then
@@ -3536,6 +3618,12 @@ uses_no_profile() {
 
 is_our_profile() {
     uses_no_profile && [ "$used_profile" = pvegen ]
+}
+
+# etcnet takes all of the network down, whatever of it is described.
+network_takes_down() {
+    all_bridges
+    bridges_down=$all_bridges
 }
 
 # Two directories cannot be exchanged at once: without profiles the next boot has to be
