@@ -231,7 +231,7 @@ def test_it_opens_and_closes_by_time_in_every_shell(box: Sandbox, shell: str) ->
     """And what waits for the time holds neither the lock nor the terminal."""
     words = [*SHELLS[shell], "/root/quick.sh"]
     support.edit(box, ('sleep "$((open_minutes * 60))"', "sleep 2"), to="/root/quick.sh")
-    box.put("/usr/bin/systemd-run", "#!/bin/sh\nexit 1\n", 0o755)  # the systemd of some release has none
+    box.put("/usr/sbin/systemd-run", "#!/bin/sh\nexit 1\n", 0o755)  # the systemd of some release has none
     box.run([*words, "admit"], timeout=20).check()
     assert login(box) == OPEN
     assert box.run("flock -n /run/pvegen/lock true").status == 0
@@ -240,6 +240,7 @@ def test_it_opens_and_closes_by_time_in_every_shell(box: Sandbox, shell: str) ->
     box.run([*words, "admit"], timeout=20).check()
     box.run([*words, "close"], timeout=20).check()
     assert login(box) == CLOSED
+    box.run("rm /usr/sbin/systemd-run").check()
 
 
 def test_it_closes_by_a_timer_of_systemd(box: Sandbox) -> None:
