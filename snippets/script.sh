@@ -11,6 +11,7 @@ case ${BASH_VERSION:-} in
     *) eval 'for name in $(declare -F); do case $name in declare | -*) ;; *) unset -f "$name" ;; esac; done' ;;
 esac
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
+unset POSIXLY_CORRECT
 {{ t("head.checked") | comment }}
 case $- in
     *[s]*) copy=/proc/self/fd/0 ;;

@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='f3c7bac5e4eb64702c0c69dcbbc49322b28a1165e210da129db4f93a88a964dd'
+digest='de0c7013598c5ee19a2407fa30e899ebcc24ee910ce57f58c4a1a6cfae3462ea'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -13,6 +13,7 @@ case ${BASH_VERSION:-} in
     *) eval 'for name in $(declare -F); do case $name in declare | -*) ;; *) unset -f "$name" ;; esac; done' ;;
 esac
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
+unset POSIXLY_CORRECT
 # The file that this shell reads; a pipe cannot be read twice. The messages go
 # out by 1<&2, since one bit that is wrong in the usual way would name a file
 # to write.

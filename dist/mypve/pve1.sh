@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='5c9d0dc2a8495ccebefe5c6a6b54c72efa242bf8f26e0e9eae0264f3d7d37863'
+digest='6d377982e192127c0c3239e96496deee40db69c811292df28e5ce8254a5214e7'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -13,6 +13,7 @@ case ${BASH_VERSION:-} in
     *) eval 'for name in $(declare -F); do case $name in declare | -*) ;; *) unset -f "$name" ;; esac; done' ;;
 esac
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
+unset POSIXLY_CORRECT
 # The file that this shell reads; a pipe cannot be read twice. The messages go
 # out by 1<&2, since one bit that is wrong in the usual way would name a file
 # to write.

@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='7d850a22fcc755343cc8e913de19b2c2ccfe1a9f9a7f35e4872359bb8ef2d1b7'
+digest='c13a1c44d02d6b1814d815cdb99e25096e5e6a4b928e854d08c9d28735a8cd53'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -13,6 +13,7 @@ case ${BASH_VERSION:-} in
     *) eval 'for name in $(declare -F); do case $name in declare | -*) ;; *) unset -f "$name" ;; esac; done' ;;
 esac
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
+unset POSIXLY_CORRECT
 # The file that this shell reads; a pipe cannot be read twice. The messages go
 # out by 1<&2, since one bit that is wrong in the usual way would name a file
 # to write.

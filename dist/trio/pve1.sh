@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='27c5859159c9a69e17d79400b713d32aaad6cc15c6732239a1664082bb1c1475'
+digest='a698123123eac193e8f3fd6c3d12edcf0553bb2a22c59845d44e919992f3e82c'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -13,6 +13,7 @@ case ${BASH_VERSION:-} in
     *) eval 'for name in $(declare -F); do case $name in declare | -*) ;; *) unset -f "$name" ;; esac; done' ;;
 esac
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
+unset POSIXLY_CORRECT
 # The file that this shell reads; a pipe cannot be read twice. The messages go
 # out by 1<&2, since one bit that is wrong in the usual way would name a file
 # to write.

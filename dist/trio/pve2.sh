@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='b63201389a84a899d3b7991d8ff78aa0bf254add0ee1a5c590d8c26701d96139'
+digest='5b5d7a1a2c1de65818b1bbb4f2c9d4353d6429bfaca513fc84972a63226dd01c'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -13,6 +13,7 @@ case ${BASH_VERSION:-} in
     *) eval 'for name in $(declare -F); do case $name in declare | -*) ;; *) unset -f "$name" ;; esac; done' ;;
 esac
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
+unset POSIXLY_CORRECT
 # The file that this shell reads; a pipe cannot be read twice. The messages go
 # out by 1<&2, since one bit that is wrong in the usual way would name a file
 # to write.

@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='ef751f02c269720832607be5728fb5f3006d07daee125280d6046d96676964ab'
+digest='031fba82f753acfffc043b91e70af6e364ef1e5cda1f889f7d46a8f0caf5116a'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -13,6 +13,7 @@ case ${BASH_VERSION:-} in
     *) eval 'for name in $(declare -F); do case $name in declare | -*) ;; *) unset -f "$name" ;; esac; done' ;;
 esac
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
+unset POSIXLY_CORRECT
 # The file that this shell reads; a pipe cannot be read twice. The messages go
 # out by 1<&2, since one bit that is wrong in the usual way would name a file
 # to write.
