@@ -167,7 +167,8 @@ keep_unit() {
     keep_states=$(awk -v unit="$unit" -v step="$step" -v did="$1" '
         $1 == unit && !first { first = $2 " " $3 }
         $1 == unit && $4 == step && $5 == did { found = 1 }
-        END { if (found) exit 1; print first }' "$(existing "$state_dir/units")") || return 0
+        END { print found ? "known" : first }' "$(existing "$state_dir/units")") || cannot_write "$state_dir/units"
+    [ "$keep_states" != known ] || return 0
     keep_file=$unit_file
     case $unit_file in
         # One made of a SysV script says it only when asked.
