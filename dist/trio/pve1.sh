@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='a698123123eac193e8f3fd6c3d12edcf0553bb2a22c59845d44e919992f3e82c'
+digest='e17b0ef56708d4ae9278772f22541afe4ee624acdb08c5d71b0ca73b9dc6c660'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -448,6 +448,9 @@ END
         /*) script=$copy ;;
         *) script=$PWD/$copy ;;
     esac
+    # A file on standard input can be copied nevertheless.
+    script_file=$script
+    case $copy in /proc/self/*) script_file=/proc/$$/fd/0 ;; *) ;; esac
     again=$(as_typed "$script")
     read_call "$@"
     cd / || exit 1
@@ -1505,7 +1508,8 @@ keep_unit() {
     keep_states=$(awk -v unit="$unit" -v step="$step" -v did="$1" '
         $1 == unit && !first { first = $2 " " $3 }
         $1 == unit && $4 == step && $5 == did { found = 1 }
-        END { if (found) exit 1; print first }' "$(existing "$state_dir/units")") || return 0
+        END { print found ? "known" : first }' "$(existing "$state_dir/units")") || cannot_write "$state_dir/units"
+    [ "$keep_states" != known ] || return 0
     keep_file=$unit_file
     case $unit_file in
         # One made of a SysV script says it only when asked.
@@ -2065,6 +2069,11 @@ roll_back_network() {
         return 0
     fi
     if [ "$network_manager" = etcnet ] && ! network_is_ours; then return 0; fi
+    if [ ! -f "$script_file" ]; then
+        point 'not ok' 'this script is read from a file'
+        detail help 'The network is switched by a copy of the script that outlives your login. Put the script into a file and call that: sh FILE apply'
+        return 0
+    fi
     add_kept_interfaces
     switch_goal=rollback staged=yes
     case $network_manager in
@@ -2839,7 +2848,7 @@ switch_network() {
         if [ -n "$holds_wrong" ] && [ "$activate" = now ] && switch_hits_guests; then
             need_failed "guests are plugged into $bridges_down: $guests" 'The bridge would go down and nobody plugs them in again. Move or shut down the guests of this node first, or let the change wait for the next boot: apply --activate reboot.'
         fi
-        if [ -n "$step_differs$holds_wrong" ] && [ ! -f "$script" ]; then
+        if [ "$call" = apply ] && [ -n "$step_differs$holds_wrong" ] && [ ! -f "$script_file" ]; then
             need_failed 'this script is read from a file' 'The network is switched by a copy of the script that outlives your login. Put the script into a file and call that: sh FILE apply'
         fi
         return 0
@@ -2955,7 +2964,7 @@ switch_record() {
     rm -rf "$switch_dir"
     (umask 077 && mkdir -p "$switch_dir/old" /run/pvegen) || return 1
     rm -f /run/pvegen/network
-    { cp "$script" "$switch_dir/script.sh" && chmod 600 "$switch_dir/script.sh"; } || return 1
+    { cp "$script_file" "$switch_dir/script.sh" && chmod 600 "$switch_dir/script.sh"; } || return 1
     printf '%s\n%s\n' "$network_interfaces" "$network_made" >"$switch_dir/names" || return 1
     record_running >"$switch_dir/undo" || return 1
     [ ! -f /etc/resolv.conf ] || [ -L /etc/resolv.conf ] || cp -p /etc/resolv.conf "$switch_dir/resolv.conf" || return 1

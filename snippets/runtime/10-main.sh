@@ -45,6 +45,9 @@ END
         /*) script=$copy ;;
         *) script=$PWD/$copy ;;
     esac
+    # A file on standard input can be copied nevertheless.
+    script_file=$script
+    case $copy in /proc/self/*) script_file=/proc/$$/fd/0 ;; *) ;; esac
     again=$(as_typed "$script")
     read_call "$@"
     cd / || exit 1

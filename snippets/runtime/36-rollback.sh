@@ -470,6 +470,11 @@ roll_back_network() {
         return 0
     fi
     if [ "$network_manager" = etcnet ] && ! network_is_ours; then return 0; fi
+    if [ ! -f "$script_file" ]; then
+        point 'not ok' {{ m("switch.no_file") }}
+        detail help {{ m("switch.no_file_do") }}
+        return 0
+    fi
     add_kept_interfaces
     switch_goal=rollback staged=yes
     case $network_manager in

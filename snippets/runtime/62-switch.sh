@@ -13,7 +13,7 @@ switch_network() {
         if [ -n "$holds_wrong" ] && [ "$activate" = now ] && switch_hits_guests; then
             need_failed {{ m("net.guests", guests=v("$guests"), bridges=v("$bridges_down")) }} {{ m("net.guests_do") }}
         fi
-        if [ -n "$step_differs$holds_wrong" ] && [ ! -f "$script" ]; then
+        if [ "$call" = apply ] && [ -n "$step_differs$holds_wrong" ] && [ ! -f "$script_file" ]; then
             need_failed {{ m("switch.no_file") }} {{ m("switch.no_file_do") }}
         fi
         return 0
@@ -129,7 +129,7 @@ switch_record() {
     rm -rf "$switch_dir"
     (umask 077 && mkdir -p "$switch_dir/old" /run/pvegen) || return 1
     rm -f /run/pvegen/network
-    { cp "$script" "$switch_dir/script.sh" && chmod 600 "$switch_dir/script.sh"; } || return 1
+    { cp "$script_file" "$switch_dir/script.sh" && chmod 600 "$switch_dir/script.sh"; } || return 1
     printf '%s\n%s\n' "$network_interfaces" "$network_made" >"$switch_dir/names" || return 1
     record_running >"$switch_dir/undo" || return 1
     [ ! -f /etc/resolv.conf ] || [ -L /etc/resolv.conf ] || cp -p /etc/resolv.conf "$switch_dir/resolv.conf" || return 1

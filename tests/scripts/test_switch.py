@@ -349,14 +349,25 @@ def test_the_administrators_own_address_is_a_part_of_the_proof() -> None:
         assert "10.7.7.7, from where you are logged in, answers no ping" in done.stdout
 
 
-def test_a_script_that_is_no_file_does_not_switch() -> None:
+def test_a_script_from_a_pipe_does_not_switch() -> None:
     with node("profile") as nodes:
         box = nodes["pve1"]
-        text = box.read("/root/pve1.sh")
-        done = box.run(["dash", "-s", "apply", "--only", "bridge"], stdin=text)
+        piped = "cat /root/pve1.sh | dash -s apply --only bridge"
+        done = box.run(piped)
         assert done.status == 78 and "this script is read from a file" in done.stdout
         bridge(nodes).expect(0)
-        assert box.run(["dash", "-s", "apply", "--only", "bridge"], stdin=text).status == 0
+        assert box.run(piped).status == 0
+        done = box.run(piped.replace("apply", "rollback"))
+        assert done.status == 1 and "this script is read from a file" in done.stdout
+        assert is_new(box, "profile")
+
+
+def test_a_file_on_standard_input_is_copied() -> None:
+    with node("profile") as nodes:
+        box = nodes["pve1"]
+        box.run("dash -s apply --only bridge </root/pve1.sh").check()
+        assert is_new(box, "profile")
+        clean(box)
 
 
 def test_somebody_elses_profile_is_refused() -> None:
