@@ -9,12 +9,12 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+from faults.trials import end_state
 from sandbox import SHELLS, Sandbox, Tree, diff_trees
 
 from . import support
 from .nodes import TARGETS, Nodes, trash
 from .support import Run
-from .test_crash import end_state
 from .test_join import wait
 from .test_network import addresses, default_routes, links, one
 
