@@ -68,7 +68,7 @@ END
 read_call() {
     while [ "$#" -gt 0 ]; do
         case $1 in
-            check | apply | verify | rollback | confirm | steps | help{{ extra_calls }} | network-try | network-back | network-boot | network-prove)
+            check | apply | verify | rollback | confirm | steps | help{{ extra_calls }} | network-try | network-back | network-boot | network-prove | network-settle)
                 [ -z "$call" ] || wrong_call {{ m("call.twice", first=v("$call"), second=v("$1")) }}
                 call=$1
                 ;;

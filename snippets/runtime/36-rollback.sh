@@ -481,8 +481,8 @@ roll_back_network() {
         etcnet) switch_manner=exchange ;;
         *) switch_manner=reload ;;
     esac
-    switch_record || cannot_write "$switch_dir"
     undo=switch_forget
+    switch_record || cannot_write "$switch_dir"
     mark_pending
     switch_run
     # Now the store lets go of what it kept.

@@ -72,8 +72,8 @@ look_at_network() {
 switch_over() {
     switch_goal=apply
     network_manner
-    switch_record || cannot_write "$switch_dir"
     undo=switch_forget
+    switch_record || cannot_write "$switch_dir"
     mark_pending
     network_stage
     switch_run
@@ -130,6 +130,8 @@ switch_record() {
     (umask 077 && mkdir -p "$switch_dir/old" /run/pvegen) || return 1
     rm -f /run/pvegen/network
     { cp "$script_file" "$switch_dir/script.sh" && chmod 600 "$switch_dir/script.sh"; } || return 1
+    # Another version may have been put in its place meanwhile.
+    is_whole "$switch_dir/script.sh" || stop {{ m("switch.replaced", file=v("$script")) }} {{ m("switch.replaced_do") }}
     printf '%s\n%s\n' "$network_interfaces" "$network_made" >"$switch_dir/names" || return 1
     record_running >"$switch_dir/undo" || return 1
     [ ! -f /etc/resolv.conf ] || [ -L /etc/resolv.conf ] || cp -p /etc/resolv.conf "$switch_dir/resolv.conf" || return 1
@@ -383,6 +385,11 @@ switch_end() {
 
 # settle_last_switch: a switch of a run that is gone is decided before anything else.
 settle_last_switch() {
+    # One that was begun under another name of the cluster uses the same units and files.
+    for other_switch in /var/lib/pvegen/*/network; do
+        if [ "$other_switch" = "$switch_dir" ] || [ ! -e "$other_switch/script.sh" ]; then continue; fi
+        /bin/sh "$other_switch/script.sh" network-settle 8>&- 9>&- || refuse {{ m("switch.other", directory=v("$other_switch")) }}
+    done
     [ -d "$switch_dir" ] || return 0
     own_interfaces=$network_interfaces own_made=$network_made
     settle_switch
@@ -426,6 +433,10 @@ switch_part() {
     switch_part=$call
     begin_call bridge
     quiet=''
+    if [ "$switch_part" = network-settle ]; then
+        settle_switch
+        return 0
+    fi
     trap '' HUP PIPE
     [ -d "$switch_dir" ] || exit 0
     if log_opens; then exec >>"$switch_dir/log" 2>&1; fi

@@ -8,7 +8,7 @@ from sandbox import diff_trees
 from . import support
 from .test_join import wait
 from .test_network import addresses
-from .test_switch import DIRECTORY, IFACES, MANNERS, bridge, files, network, node, under_way
+from .test_switch import DIRECTORY, IFACES, MANNERS, bridge, clean, files, network, node, under_way
 
 pytestmark = pytest.mark.sandbox
 
@@ -139,3 +139,67 @@ def test_an_index_that_lost_its_text(text: str) -> None:
             assert box.tree(f"{support.STATE}/mypve/first") == kept
         box.put(f"{support.STATE}/mypve/index", index)
         nodes.call("pve1", "rollback", tap=False).expect(0)
+
+
+@pytest.mark.parametrize("manner", MANNERS)
+@pytest.mark.parametrize("silent", [False, True])
+def test_what_keeps_a_lease_outlives_the_switch(manner: str, silent: bool) -> None:
+    """The network's commands leave a daemon running; it must not end with what started it."""
+    place = {"reload": "/usr/sbin/ifreload"}.get(manner, "/etc/init.d/network")
+    with node(manner, silent=silent) as nodes:
+        box = nodes["pve1"]
+        real = f"/usr/lib/real/{place.rsplit('/', 1)[1]}"
+        box.run(f"mkdir -p /usr/lib/real && mv {place} {real}").check()
+        daemon = "pkill -f '^sleep 4321'; setsid sleep 4321 >/dev/null 2>&1 </dev/null &"
+        known = "switchto" if manner == "profile" else ""
+        box.put(place, f'#!/bin/sh\n# {known}\n{daemon}\nexec {real} "$@"\n', 0o755)
+        bridge(nodes, "--confirm-within", "3").expect(1 if silent else 0)
+        box.run("sleep 1; pgrep -f '^sleep 4321'").check()
+
+
+def test_a_script_that_is_replaced_while_it_runs() -> None:
+    """What is to bring the old network back has to be this very script."""
+    with node("profile") as nodes:
+        box = nodes["pve1"]
+        before = network(box)
+        late = 'case "$*" in *network/old*) echo "# edited" >>/root/pve1.sh ;; esac'
+        box.put("/usr/sbin/mkdir", f'#!/bin/sh\n{late}\nexec /usr/bin/mkdir "$@"\n', 0o755)
+        done = bridge(nodes).expect(1)
+        assert "/root/pve1.sh is not the script any more that runs here" in str(done.failures)
+        assert network(box) == before
+        box.remove("/usr/sbin/mkdir")
+        nodes.rebuild(nodes.text)
+        bridge(nodes).expect(0)
+        clean(box)
+
+
+@pytest.mark.parametrize("manner", MANNERS)
+def test_a_switch_that_was_begun_under_another_name_of_the_cluster(manner: str) -> None:
+    """It is brought to its end first: both use the same units and files."""
+    with node(manner, silent=True) as nodes:
+        box = nodes["pve1"]
+        before, disk = network(box), files(box)
+        with under_way(nodes, "--confirm-within", "60"):
+            wait(box, f"[ -s {DIRECTORY}/seen ]", 30)
+            box.run(f"pkill -KILL -f {RUN}; systemctl stop pvegen-network-back.timer pvegen-network-try.service")
+        wait(box, "flock -n /run/pvegen/lock true", 10)
+        silent = nodes.text
+        nodes.rebuild(support.changed(silent, ('name = "mypve"', 'name = "ours"')))
+        done = bridge(nodes, "--confirm-within", "3").expect(1)
+        assert "was taken back" in done.stdout
+        assert network(box) == before
+        assert [str(c) for c in diff_trees(disk, files(box))] == []
+        assert not box.exists(DIRECTORY)
+
+
+def test_an_edit_before_the_boot_that_is_taken_back_is_kept() -> None:
+    with node("reload", silent=True) as nodes:
+        box = nodes["pve1"]
+        old = box.read("/etc/network/interfaces")
+        bridge(nodes, "--activate", "reboot", "--confirm-within", "60").expect(1)
+        edited = box.read("/etc/network/interfaces") + "\niface eth9 inet manual\n"
+        box.put("/etc/network/interfaces", edited)
+        box.power_cut()
+        box.power_cut()
+        assert box.read("/etc/network/interfaces") == old
+        assert box.read("/etc/network/interfaces.taken-back") == edited

@@ -28,6 +28,7 @@ network_unstage() {
 
 network_files_for_reboot() {
     switch_files
+    cp -p /etc/network/interfaces "$switch_dir/new" || cannot_write "$switch_dir"
 }
 
 network_do() {
@@ -55,6 +56,9 @@ network_undo() {
     if [ ! -e "$switch_dir/old/interfaces" ]; then
         rm -f /etc/network/interfaces
     elif ! cmp -s "$switch_dir/old/interfaces" /etc/network/interfaces; then
+        # Days may have gone by until the boot, and somebody may have edited it.
+        [ ! -e "$switch_dir/new" ] || cmp -s "$switch_dir/new" /etc/network/interfaces ||
+            cp -a /etc/network/interfaces /etc/network/interfaces.taken-back
         cp -a "$switch_dir/old/interfaces" /etc/network/.interfaces.pvegen &&
             flush /etc/network/.interfaces.pvegen &&
             mv -f /etc/network/.interfaces.pvegen /etc/network/interfaces
