@@ -117,6 +117,7 @@ switch_run() {
 
 # With --activate reboot only files change; the run ends here.
 switch_at_boot() {
+    undo=switch_undo
     network_files_for_reboot
     undo=''
     changed {{ m("net.running") }} {{ m("switch.at_boot") }}
@@ -572,6 +573,16 @@ restore_network() {
 # bounded COMMAND...: one that hangs does not hold up what puts the old network back.
 bounded() {
     run network timeout -k 5 60 "$@"
+}
+
+# set_back OLD PATH: the old file is in its place again.
+set_back() {
+    temporary_of "$2"
+    rm -f "$temporary"
+    # On a full disk one more name for the same file needs no room.
+    { cp -a "$1" "$temporary" && flush "$temporary"; } || { rm -f "$temporary" && ln "$1" "$temporary"; }
+    mv -f "$temporary" "$2"
+    temporary=''
 }
 
 # remove_strangers: addresses and routes of our interfaces that were not there before.

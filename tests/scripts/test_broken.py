@@ -203,3 +203,40 @@ def test_an_edit_before_the_boot_that_is_taken_back_is_kept() -> None:
         box.power_cut()
         assert box.read("/etc/network/interfaces") == old
         assert box.read("/etc/network/interfaces.taken-back") == edited
+
+
+@pytest.mark.parametrize("manner", MANNERS)
+def test_interrupted_while_the_files_for_the_next_boot_are_written(manner: str) -> None:
+    """None of them is left: nothing would guard the boot any more."""
+    last = {"profile": "/etc/net/profile", "exchange": f"{IFACES}/eth0/options", "reload": "/etc/network/interfaces"}
+    with node(manner) as nodes:
+        box = nodes["pve1"]
+        before, disk = network(box), files(box)
+        late = f'case "$*" in *" {last[manner]}") kill -INT "$PPID" ;; esac'
+        box.put("/usr/sbin/mv", f'#!/bin/sh\n/usr/bin/mv "$@"\nstatus=$?\n{late}\nexit $status\n', 0o755)
+        assert bridge(nodes, "--activate", "reboot", tap=False).status == 130
+        box.remove("/usr/sbin/mv")
+        assert [str(c) for c in diff_trees(disk, files(box))] == []
+        box.power_cut()
+        assert network(box) == before
+        bridge(nodes).expect(0)
+        clean(box)
+
+
+@pytest.mark.parametrize("manner", ["exchange", "reload"])
+def test_a_disk_that_is_full_within_the_switch(manner: str) -> None:
+    with node(manner, silent=True) as nodes:
+        box = nodes["pve1"]
+        before, disk = network(box), files(box)
+        with under_way(nodes, "--confirm-within", "5") as done:
+            wait(box, f"[ -s {DIRECTORY}/seen ]", 30)
+            box.fill_disk()
+        assert done[0].status == 1
+        assert network(box) == before
+        assert [str(c) for c in diff_trees(disk, files(box))] == []
+        box.empty_disk()
+        box.power_cut()
+        assert network(box) == before
+        bridge(nodes, "--confirm-within", "3").expect(1)
+        assert network(box) == before
+        assert [str(c) for c in diff_trees(disk, files(box))] == []

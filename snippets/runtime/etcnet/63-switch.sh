@@ -168,9 +168,7 @@ put_directories_back() {
             [ -f "$put" ] || continue
             cmp -s "$put" "/etc/net/ifaces/$made/${put##*/}" || {
                 rm -f "$state_dir/written/etc/net/ifaces/$made/${put##*/}"
-                cp -a "$put" "/etc/net/ifaces/$made/.${put##*/}.pvegen" &&
-                    flush "/etc/net/ifaces/$made/.${put##*/}.pvegen" &&
-                    mv -f "/etc/net/ifaces/$made/.${put##*/}.pvegen" "/etc/net/ifaces/$made/${put##*/}"
+                set_back "$put" "/etc/net/ifaces/$made/${put##*/}"
             }
         done
     done

@@ -59,9 +59,7 @@ network_undo() {
         # Days may have gone by until the boot, and somebody may have edited it.
         [ ! -e "$switch_dir/new" ] || cmp -s "$switch_dir/new" /etc/network/interfaces ||
             cp -a /etc/network/interfaces /etc/network/interfaces.taken-back
-        cp -a "$switch_dir/old/interfaces" /etc/network/.interfaces.pvegen &&
-            flush /etc/network/.interfaces.pvegen &&
-            mv -f /etc/network/.interfaces.pvegen /etc/network/interfaces
+        set_back "$switch_dir/old/interfaces" /etc/network/interfaces
     fi
     sync
     [ ! -e /run/pvegen/network ] || bounded ifreload -a
