@@ -470,7 +470,7 @@ roll_back_network() {
         return 0
     fi
     if [ "$network_manager" = etcnet ] && ! network_is_ours; then return 0; fi
-    if [ ! -f "$script_file" ]; then
+    if ! is_whole "$script_file"; then
         point 'not ok' {{ m("switch.no_file") }}
         detail help {{ m("switch.no_file_do") }}
         return 0

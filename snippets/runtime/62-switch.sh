@@ -417,7 +417,14 @@ settle_switch() {
         switch_wait
     fi
     if [ -e "$switch_dir/kept" ]; then
-        network_adopt || cannot_write "$switch_dir"
+        if [ "$switch_goal" = rollback ]; then
+            # The store lets go of what it kept, as that rollback would have done.
+            settle_quiet=$quiet quiet=yes
+            network_files_back
+            quiet=$settle_quiet
+        else
+            network_adopt || cannot_write "$switch_dir"
+        fi
         remark {{ m("switch.was_kept") }}
     else
         switch_seen

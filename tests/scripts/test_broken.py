@@ -240,3 +240,34 @@ def test_a_disk_that_is_full_within_the_switch(manner: str) -> None:
         bridge(nodes, "--confirm-within", "3").expect(1)
         assert network(box) == before
         assert [str(c) for c in diff_trees(disk, files(box))] == []
+
+
+@pytest.mark.parametrize("manner", MANNERS)
+def test_a_rollback_that_was_killed_while_it_switched(manner: str) -> None:
+    """The old network was kept: what the store had of it is let go of, and is no edit of somebody's."""
+    with node(manner) as nodes:
+        box = nodes["pve1"]
+        bridge(nodes).expect(0)
+        new, disk = network(box), files(box)
+        box.run("dash /root/pve1.sh rollback >/dev/null 2>&1 &")
+        wait(box, "[ -e /run/pvegen/network ]", 20)
+        box.run("pkill -KILL -f '^[^ ]*dash /root/pve1.sh rollback'")
+        wait(box, "flock -n /run/pvegen/lock true", 10)
+        bridge(nodes).expect(0)
+        assert network(box) == new
+        assert [str(c) for c in diff_trees(disk, files(box))] == []
+        clean(box)
+
+
+@pytest.mark.parametrize("manner", MANNERS)
+def test_rollback_by_a_script_that_is_no_file(manner: str) -> None:
+    """All goes back but the network, which says why."""
+    with node(manner) as nodes:
+        box = nodes["pve1"]
+        bridge(nodes).expect(0)
+        before = network(box)
+        done = box.run(["dash", "-s", "rollback"], stdin=box.read("/root/pve1.sh"))
+        assert done.status == 1 and "this script is read from a file" in done.stdout and done.stderr == ""
+        assert network(box) == before
+        nodes.call("pve1", "rollback", tap=False).expect(0)
+        clean(box)
