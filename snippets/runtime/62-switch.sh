@@ -289,6 +289,30 @@ part_runs() {
     fi
 }
 
+# apart COMMAND...: in a control group of its own. What it leaves running, such as what keeps
+# a lease, would end with the detached part, and the address some hours later.
+apart() {
+    if by_systemd; then
+        apart_count=$((${apart_count:-0} + 1))
+        apart_unit=pvegen-network-$$-$apart_count
+        printf '%s\n' "$apart_unit.scope" >/run/pvegen/apart
+        run network systemd-run --scope --unit="$apart_unit" "$@"
+        # With 1 it may not have got so far as to run it.
+        [ "$run_status" -ne 1 ] || run network "$@"
+    else
+        run network "$@"
+    fi
+}
+
+# stop_try: what brings the new network up is ended, wherever it is.
+stop_try() {
+    stop_part pvegen-network-try
+    [ -r /run/pvegen/apart ] || return 0
+    read -r apart_unit </run/pvegen/apart
+    systemctl kill --signal=KILL "$apart_unit" >/dev/null 2>&1
+    rm -f /run/pvegen/apart
+}
+
 # stop_part NAME: it neither waits nor runs any more.
 stop_part() {
     if by_systemd; then
@@ -322,7 +346,7 @@ switch_wait() {
 # switch_take_over: whoever was to bring the switch to its end is gone: it is done here.
 switch_take_over() {
     if take_back; then
-        stop_part pvegen-network-try
+        stop_try
         into_log restore_network
     elif [ -e "$switch_dir/reverting" ]; then
         into_log restore_network
@@ -380,7 +404,7 @@ switch_end() {
     stop_part pvegen-network-back
     stop_part pvegen-network-try
     no_boot_guard
-    rm -f "$state_dir/pending/network" /run/pvegen/network
+    rm -f "$state_dir/pending/network" /run/pvegen/network /run/pvegen/apart
     rm -rf "$switch_dir"
 }
 
@@ -467,7 +491,7 @@ switch_part() {
 # switch_back: the time is over. Whoever was taking it back already may be gone half way.
 switch_back() {
     if take_back; then
-        stop_part pvegen-network-try
+        stop_try
         restore_network
     else
         back_left=150

@@ -75,7 +75,7 @@ network_files_for_reboot() {
 
 network_do() {
     case $switch_manner in
-        profile) run network /etc/init.d/network switchto pvegen ;;
+        profile) apart /etc/init.d/network switchto pvegen ;;
         exchange)
             # Stopped by the old files and started by the new ones: "restart" would not
             # know any more what it has to take down.
@@ -138,8 +138,8 @@ network_undo() {
             ! is_our_profile || rm -f /etc/net/profile
             sync
             if [ -e /run/pvegen/network ]; then
-                bounded /etc/init.d/network stopwith pvegen
-                bounded /etc/init.d/network start
+                apart timeout -k 5 60 /etc/init.d/network stopwith pvegen
+                apart timeout -k 5 60 /etc/init.d/network start
             fi
             network_unstage
             ;;

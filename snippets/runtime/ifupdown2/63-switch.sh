@@ -33,7 +33,7 @@ network_files_for_reboot() {
 
 network_do() {
     switch_files
-    run network ifreload -a
+    apart ifreload -a
 }
 
 network_commit() {
@@ -53,6 +53,8 @@ network_adopt() {
 }
 
 network_undo() {
+    # What was killed while it put the new one in place has left it beside.
+    rm -f /etc/network/.interfaces.pvegen
     if [ ! -e "$switch_dir/old/interfaces" ]; then
         rm -f /etc/network/interfaces
     elif ! cmp -s "$switch_dir/old/interfaces" /etc/network/interfaces; then
@@ -62,7 +64,7 @@ network_undo() {
         set_back "$switch_dir/old/interfaces" /etc/network/interfaces
     fi
     sync
-    [ ! -e /run/pvegen/network ] || bounded ifreload -a
+    [ ! -e /run/pvegen/network ] || apart timeout -k 5 60 ifreload -a
 }
 
 # stage_file PATH: all that is asked here is whether the file would change.
