@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='e17b0ef56708d4ae9278772f22541afe4ee624acdb08c5d71b0ca73b9dc6c660'
+digest='5ae5180f21165e2e24cae55035b0cc6b24746b4b601584e1567a388cb2f81801'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -467,7 +467,7 @@ END
 read_call() {
     while [ "$#" -gt 0 ]; do
         case $1 in
-            check | apply | verify | rollback | confirm | steps | help | keys | admit | close | network-try | network-back | network-boot | network-prove)
+            check | apply | verify | rollback | confirm | steps | help | keys | admit | close | network-try | network-back | network-boot | network-prove | network-settle)
                 [ -z "$call" ] || wrong_call "two calls at once: $call and $1"
                 call=$1
                 ;;
@@ -2069,7 +2069,7 @@ roll_back_network() {
         return 0
     fi
     if [ "$network_manager" = etcnet ] && ! network_is_ours; then return 0; fi
-    if [ ! -f "$script_file" ]; then
+    if ! is_whole "$script_file"; then
         point 'not ok' 'this script is read from a file'
         detail help 'The network is switched by a copy of the script that outlives your login. Put the script into a file and call that: sh FILE apply'
         return 0
@@ -2080,8 +2080,8 @@ roll_back_network() {
         etcnet) switch_manner=exchange ;;
         *) switch_manner=reload ;;
     esac
-    switch_record || cannot_write "$switch_dir"
     undo=switch_forget
+    switch_record || cannot_write "$switch_dir"
     mark_pending
     switch_run
     # Now the store lets go of what it kept.
@@ -2907,8 +2907,8 @@ look_at_network() {
 switch_over() {
     switch_goal=apply
     network_manner
-    switch_record || cannot_write "$switch_dir"
     undo=switch_forget
+    switch_record || cannot_write "$switch_dir"
     mark_pending
     network_stage
     switch_run
@@ -2952,6 +2952,7 @@ switch_run() {
 
 # With --activate reboot only files change; the run ends here.
 switch_at_boot() {
+    undo=switch_undo
     network_files_for_reboot
     undo=''
     changed 'running network' 'the new one comes with the next boot, under a timer that puts the old one back'
@@ -2965,6 +2966,8 @@ switch_record() {
     (umask 077 && mkdir -p "$switch_dir/old" /run/pvegen) || return 1
     rm -f /run/pvegen/network
     { cp "$script_file" "$switch_dir/script.sh" && chmod 600 "$switch_dir/script.sh"; } || return 1
+    # Another version may have been put in its place meanwhile.
+    is_whole "$switch_dir/script.sh" || stop "$script is not the script any more that runs here" 'It was replaced, edited or removed meanwhile. The network was not touched: run it again.'
     printf '%s\n%s\n' "$network_interfaces" "$network_made" >"$switch_dir/names" || return 1
     record_running >"$switch_dir/undo" || return 1
     [ ! -f /etc/resolv.conf ] || [ -L /etc/resolv.conf ] || cp -p /etc/resolv.conf "$switch_dir/resolv.conf" || return 1
@@ -3121,6 +3124,30 @@ part_runs() {
     fi
 }
 
+# apart COMMAND...: in a control group of its own. What it leaves running, such as what keeps
+# a lease, would end with the detached part, and the address some hours later.
+apart() {
+    if by_systemd; then
+        apart_count=$((${apart_count:-0} + 1))
+        apart_unit=pvegen-network-$$-$apart_count
+        printf '%s\n' "$apart_unit.scope" >/run/pvegen/apart
+        run network systemd-run --scope --unit="$apart_unit" "$@"
+        # With 1 it may not have got so far as to run it.
+        [ "$run_status" -ne 1 ] || run network "$@"
+    else
+        run network "$@"
+    fi
+}
+
+# stop_try: what brings the new network up is ended, wherever it is.
+stop_try() {
+    stop_part pvegen-network-try
+    [ -r /run/pvegen/apart ] || return 0
+    read -r apart_unit </run/pvegen/apart
+    systemctl kill --signal=KILL "$apart_unit" >/dev/null 2>&1
+    rm -f /run/pvegen/apart
+}
+
 # stop_part NAME: it neither waits nor runs any more.
 stop_part() {
     if by_systemd; then
@@ -3154,7 +3181,7 @@ switch_wait() {
 # switch_take_over: whoever was to bring the switch to its end is gone: it is done here.
 switch_take_over() {
     if take_back; then
-        stop_part pvegen-network-try
+        stop_try
         into_log restore_network
     elif [ -e "$switch_dir/reverting" ]; then
         into_log restore_network
@@ -3212,12 +3239,17 @@ switch_end() {
     stop_part pvegen-network-back
     stop_part pvegen-network-try
     no_boot_guard
-    rm -f "$state_dir/pending/network" /run/pvegen/network
+    rm -f "$state_dir/pending/network" /run/pvegen/network /run/pvegen/apart
     rm -rf "$switch_dir"
 }
 
 # settle_last_switch: a switch of a run that is gone is decided before anything else.
 settle_last_switch() {
+    # One that was begun under another name of the cluster uses the same units and files.
+    for other_switch in /var/lib/pvegen/*/network; do
+        if [ "$other_switch" = "$switch_dir" ] || [ ! -e "$other_switch/script.sh" ]; then continue; fi
+        /bin/sh "$other_switch/script.sh" network-settle 8>&- 9>&- || refuse "the script of another cluster has a switch of the network under way; see $other_switch/log"
+    done
     [ -d "$switch_dir" ] || return 0
     own_interfaces=$network_interfaces own_made=$network_made
     settle_switch
@@ -3244,7 +3276,14 @@ settle_switch() {
         switch_wait
     fi
     if [ -e "$switch_dir/kept" ]; then
-        network_adopt || cannot_write "$switch_dir"
+        if [ "$switch_goal" = rollback ]; then
+            # The store lets go of what it kept, as that rollback would have done.
+            settle_quiet=$quiet quiet=yes
+            network_files_back
+            quiet=$settle_quiet
+        else
+            network_adopt || cannot_write "$switch_dir"
+        fi
         remark 'The switch of the network that an earlier run began is done: the new network was proved.'
     else
         switch_seen
@@ -3259,6 +3298,10 @@ switch_part() {
     switch_part=$call
     begin_call bridge
     quiet=''
+    if [ "$switch_part" = network-settle ]; then
+        settle_switch
+        return 0
+    fi
     trap '' HUP PIPE
     [ -d "$switch_dir" ] || exit 0
     if log_opens; then exec >>"$switch_dir/log" 2>&1; fi
@@ -3281,7 +3324,7 @@ switch_part() {
 # switch_back: the time is over. Whoever was taking it back already may be gone half way.
 switch_back() {
     if take_back; then
-        stop_part pvegen-network-try
+        stop_try
         restore_network
     else
         back_left=150
@@ -3391,9 +3434,14 @@ restore_network() {
     mv "$switch_dir/reverting" "$switch_dir/reverted"
 }
 
-# bounded COMMAND...: one that hangs does not hold up what puts the old network back.
-bounded() {
-    run network timeout -k 5 60 "$@"
+# set_back OLD PATH: the old file is in its place again.
+set_back() {
+    temporary_of "$2"
+    rm -f "$temporary"
+    # On a full disk one more name for the same file needs no room.
+    { cp -a "$1" "$temporary" && flush "$temporary"; } || { rm -f "$temporary" && ln "$1" "$temporary"; }
+    mv -f "$temporary" "$2"
+    temporary=''
 }
 
 # remove_strangers: addresses and routes of our interfaces that were not there before.
@@ -3517,11 +3565,12 @@ network_unstage() {
 
 network_files_for_reboot() {
     switch_files
+    cp -p /etc/network/interfaces "$switch_dir/new" || cannot_write "$switch_dir"
 }
 
 network_do() {
     switch_files
-    run network ifreload -a
+    apart ifreload -a
 }
 
 network_commit() {
@@ -3541,15 +3590,18 @@ network_adopt() {
 }
 
 network_undo() {
+    # What was killed while it put the new one in place has left it beside.
+    rm -f /etc/network/.interfaces.pvegen
     if [ ! -e "$switch_dir/old/interfaces" ]; then
         rm -f /etc/network/interfaces
     elif ! cmp -s "$switch_dir/old/interfaces" /etc/network/interfaces; then
-        cp -a "$switch_dir/old/interfaces" /etc/network/.interfaces.pvegen &&
-            flush /etc/network/.interfaces.pvegen &&
-            mv -f /etc/network/.interfaces.pvegen /etc/network/interfaces
+        # Days may have gone by until the boot, and somebody may have edited it.
+        [ ! -e "$switch_dir/new" ] || cmp -s "$switch_dir/new" /etc/network/interfaces ||
+            cp -a /etc/network/interfaces /etc/network/interfaces.taken-back
+        set_back "$switch_dir/old/interfaces" /etc/network/interfaces
     fi
     sync
-    [ ! -e /run/pvegen/network ] || bounded ifreload -a
+    [ ! -e /run/pvegen/network ] || apart timeout -k 5 60 ifreload -a
 }
 
 # stage_file PATH: all that is asked here is whether the file would change.
