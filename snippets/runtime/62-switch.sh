@@ -271,7 +271,9 @@ detach() {
         # shellcheck disable=SC2086
         exec $detach_by env "pvegen_after=$2" /bin/sh "$switch_dir/script.sh" "$3" </dev/null >>"$switch_dir/log" 2>&1 8>&- 9>&-
     ) &
-    printf '%s\n' "$!" >"/run/pvegen/$1"
+    detached=$!
+    started "$detached"
+    printf '%s\n' "$detached $start_time" >"/run/pvegen/$1"
 }
 
 by_systemd() {
@@ -284,8 +286,9 @@ part_runs() {
         systemctl is-active "$1.timer" "$1.service" 2>/dev/null | grep -q -x -e active -e activating
     else
         part_pid=''
-        [ ! -r "/run/pvegen/$1" ] || read -r part_pid <"/run/pvegen/$1"
-        [ -n "$part_pid" ] && kill -0 "$part_pid" 2>/dev/null
+        [ ! -r "/run/pvegen/$1" ] || read -r part_pid part_start <"/run/pvegen/$1"
+        # Its number may be another process's by now.
+        [ -n "$part_pid" ] && started "$part_pid" && [ "$start_time" = "$part_start" ]
     fi
 }
 
@@ -655,6 +658,8 @@ Before=network-pre.target network.service networking.service" || return 1
 
 # guard_unit NAME CALL TYPE ORDER
 guard_unit() {
+    # A link is somebody's: masked, or to a file that we would write to.
+    [ ! -L "/etc/systemd/system/$1.service" ] || return 1
     cat >"/etc/systemd/system/$1.service" <<END || return 1
 [Unit]
 Description=The switch of the network that pvegen began
@@ -673,7 +678,7 @@ END
 
 no_boot_guard() {
     for guard in pvegen-network pvegen-network-proof; do
-        [ -e "/etc/systemd/system/$guard.service" ] || continue
+        if [ -L "/etc/systemd/system/$guard.service" ] || [ ! -e "/etc/systemd/system/$guard.service" ]; then continue; fi
         systemctl disable "$guard.service" >/dev/null 2>&1
         rm -f "/etc/systemd/system/$guard.service"
     done

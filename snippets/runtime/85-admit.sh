@@ -79,6 +79,8 @@ admit_write() {
 # Armed twice, and seen to be, before anything is opened: a timer that outlives
 # this login, and a unit that closes at the next boot before sshd starts.
 admit_arm() {
+    # A link is somebody's: masked, or to a file that we would write to.
+    [ ! -L /etc/systemd/system/pvegen-close.service ] || return 1
     cat >/etc/systemd/system/pvegen-close.service <<END || return 1
 [Unit]
 Description=Close the root login by password that pvegen opened

@@ -8,7 +8,7 @@ from sandbox import diff_trees
 from . import support
 from .test_join import wait
 from .test_network import addresses
-from .test_switch import DIRECTORY, IFACES, MANNERS, bridge, clean, files, network, node, under_way
+from .test_switch import DIRECTORY, GUARD, IFACES, MANNERS, bridge, clean, files, network, node, under_way
 
 pytestmark = pytest.mark.sandbox
 
@@ -271,3 +271,35 @@ def test_rollback_by_a_script_that_is_no_file(manner: str) -> None:
         assert network(box) == before
         nodes.call("pve1", "rollback", tap=False).expect(0)
         clean(box)
+
+
+@pytest.mark.parametrize("manner", ["exchange", "reload"])
+@pytest.mark.parametrize("target", ["/dev/null", "/root/precious"])
+def test_a_guard_whose_unit_is_a_link(manner: str, target: str) -> None:
+    """It is not written through, and stays."""
+    with node(manner) as nodes:
+        box = nodes["pve1"]
+        box.put("/root/precious", "mine\n")
+        box.run(f"ln -s {target} {GUARD}").check()
+        before = network(box)
+        assert "no unit could be enabled" in str(bridge(nodes).expect(1).failures)
+        assert network(box) == before
+        assert box.read("/root/precious") == "mine\n"
+        assert box.run(f"readlink {GUARD}").stdout == f"{target}\n"
+
+
+def test_without_systemd_run_a_strangers_process_is_not_taken_for_ours() -> None:
+    """Nobody waits for it for ever, and it is not killed."""
+    with node("profile", silent=True) as nodes:
+        box = nodes["pve1"]
+        box.run("rm -r /run/systemd").check()
+        before = network(box)
+        with under_way(nodes, "--confirm-within", "60"):
+            wait(box, f"[ -s {DIRECTORY}/seen ]", 30)
+            box.run(f"pkill -KILL -f '[s]cript.sh network'; pkill -KILL -f {RUN}")
+        wait(box, "flock -n /run/pvegen/lock true", 10)
+        pid = box.run("sleep 77 >/dev/null 2>&1 & echo $!").stdout.strip()
+        box.run(f"for f in /run/pvegen/pvegen-*; do sed -i 's/^[0-9]*/{pid}/' $f; done").check()
+        bridge(nodes, "--confirm-within", "3", timeout=40).expect(1)
+        assert network(box) == before
+        box.run(f"kill -0 {pid}").check()
