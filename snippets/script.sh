@@ -4,6 +4,13 @@ digest={{ digest | string }}
 {{ t("head.crlf_why") | comment }}
 eol=''
 [ -z "$eol" ] || { printf '%s\n' {{ m("head.crlf") }} >&2; exit 78; } #
+{{ t("head.quotes") | comment }}
+: '
+echo This copy is damaged: copy it again. >&2; exit 78
+'
+: "
+echo This copy is damaged: copy it again. >&2; exit 78
+"
 set -u
 {{ t("head.functions") | comment }}
 case ${BASH_VERSION:-} in
@@ -21,11 +28,17 @@ copy_digest=''
 if [ -f "$copy" ]; then
     copy_digest=$(sed 2d -- "$copy" | sha256sum)
     copy_digest=${copy_digest%% *}
-    [ "$copy_digest" = "$digest" ] || { printf '%s\n' {{ m("head.damaged", found=v("${copy_digest:-?}"), digest=v("$digest")) }} 1<&2; exit 78; }
+    [ "$copy_digest" = "$digest" ] || { printf '%s\n' {{ m("head.damaged", found=v("${copy_digest:-?}"), digest=v("$digest")) }} 1>>/proc/self/fd/2; exit 78; }
 elif [ ! -e "$copy" ]; then
-    printf '%s\n' {{ m("head.no_file", file=v("$copy")) }} 1<&2
+    printf '%s\n' {{ m("head.no_file", file=v("$copy")) }} 1>>/proc/self/fd/2
     exit 78
 fi
+: '
+echo This copy is damaged: copy it again. >&2; exit 78
+'
+: "
+echo This copy is damaged: copy it again. >&2; exit 78
+"
 
 {{ t("head.title", node=node, cluster=cluster, title=title) | comment }}
 #

@@ -1,10 +1,18 @@
 #!/bin/sh
-digest='35f40c189409c76a40755b1c5ad94975a70499edcb3057a55b59baa50a6fadf0'
+digest='6d8aa319213cf587bdea2a5188364d133538217012f94c025891d4c8c3587bdb'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
 eol=''
 [ -z "$eol" ] || { printf '%s\n' 'This copy has CRLF line ends (Windows): copy it again as a binary file, or run: tr -d '\''\r'\'' <copy >script' >&2; exit 78; } #
+# Where a quote before this is damaged, what is a string here is a command.
+# The same stands once more after the check.
+: '
+echo This copy is damaged: copy it again. >&2; exit 78
+'
+: "
+echo This copy is damaged: copy it again. >&2; exit 78
+"
 set -u
 # bash takes functions from its environment; none of them is to stand for a
 # command.
@@ -15,8 +23,8 @@ esac
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
 unset POSIXLY_CORRECT
 # The file that this shell reads; a pipe cannot be read twice. The messages go
-# out by 1<&2, since one bit that is wrong in the usual way would name a file
-# to write.
+# out by the name of standard error, since one bit that is wrong in the usual
+# way would name a file to write.
 case $- in
     *[s]*) copy=/proc/self/fd/0 ;;
     *) copy=$0 ;;
@@ -25,11 +33,17 @@ copy_digest=''
 if [ -f "$copy" ]; then
     copy_digest=$(sed 2d -- "$copy" | sha256sum)
     copy_digest=${copy_digest%% *}
-    [ "$copy_digest" = "$digest" ] || { printf '%s\n' "This copy is damaged: its digest is ${copy_digest:-?}, and the one that was built has $digest. Copy it again. If it was edited by hand: edit the description or the snippets instead, and build anew." 1<&2; exit 78; }
+    [ "$copy_digest" = "$digest" ] || { printf '%s\n' "This copy is damaged: its digest is ${copy_digest:-?}, and the one that was built has $digest. Copy it again. If it was edited by hand: edit the description or the snippets instead, and build anew." 1>>/proc/self/fd/2; exit 78; }
 elif [ ! -e "$copy" ]; then
-    printf '%s\n' "$copy is not there to be checked: run the script by its path, as in: sh ./pve1.sh" 1<&2
+    printf '%s\n' "$copy is not there to be checked: run the script by its path, as in: sh ./pve1.sh" 1>>/proc/self/fd/2
     exit 78
 fi
+: '
+echo This copy is damaged: copy it again. >&2; exit 78
+'
+: "
+echo This copy is damaged: copy it again. >&2; exit 78
+"
 
 # Node pve2 of the Proxmox VE cluster trio: ALT p11, Proxmox VE 8.4 and 9,
 # corosync 3, ifupdown2.
@@ -3110,7 +3124,9 @@ detach() {
         # shellcheck disable=SC2086
         exec $detach_by env "pvegen_after=$2" /bin/sh "$switch_dir/script.sh" "$3" </dev/null >>"$switch_dir/log" 2>&1 8>&- 9>&-
     ) &
-    printf '%s\n' "$!" >"/run/pvegen/$1"
+    detached=$!
+    started "$detached"
+    printf '%s\n' "$detached $start_time" >"/run/pvegen/$1"
 }
 
 by_systemd() {
@@ -3123,8 +3139,9 @@ part_runs() {
         systemctl is-active "$1.timer" "$1.service" 2>/dev/null | grep -q -x -e active -e activating
     else
         part_pid=''
-        [ ! -r "/run/pvegen/$1" ] || read -r part_pid <"/run/pvegen/$1"
-        [ -n "$part_pid" ] && kill -0 "$part_pid" 2>/dev/null
+        [ ! -r "/run/pvegen/$1" ] || read -r part_pid part_start <"/run/pvegen/$1"
+        # Its number may be another process's by now.
+        [ -n "$part_pid" ] && started "$part_pid" && [ "$start_time" = "$part_start" ]
     fi
 }
 
@@ -3487,6 +3504,8 @@ Before=network-pre.target network.service networking.service" || return 1
 
 # guard_unit NAME CALL TYPE ORDER
 guard_unit() {
+    # A link is somebody's: masked, or to a file that we would write to.
+    [ ! -L "/etc/systemd/system/$1.service" ] || return 1
     cat >"/etc/systemd/system/$1.service" <<END || return 1
 [Unit]
 Description=The switch of the network that pvegen began
@@ -3505,7 +3524,7 @@ END
 
 no_boot_guard() {
     for guard in pvegen-network pvegen-network-proof; do
-        [ -e "/etc/systemd/system/$guard.service" ] || continue
+        if [ -L "/etc/systemd/system/$guard.service" ] || [ ! -e "/etc/systemd/system/$guard.service" ]; then continue; fi
         systemctl disable "$guard.service" >/dev/null 2>&1
         rm -f "/etc/systemd/system/$guard.service"
     done
@@ -4211,6 +4230,8 @@ admit_write() {
 # Armed twice, and seen to be, before anything is opened: a timer that outlives
 # this login, and a unit that closes at the next boot before sshd starts.
 admit_arm() {
+    # A link is somebody's: masked, or to a file that we would write to.
+    [ ! -L /etc/systemd/system/pvegen-close.service ] || return 1
     cat >/etc/systemd/system/pvegen-close.service <<END || return 1
 [Unit]
 Description=Close the root login by password that pvegen opened

@@ -266,7 +266,7 @@ def test_rollback_by_a_script_that_is_no_file(manner: str) -> None:
         box = nodes["pve1"]
         bridge(nodes).expect(0)
         before = network(box)
-        done = box.run(["dash", "-s", "rollback"], stdin=box.read("/root/pve1.sh"))
+        done = box.run("cat /root/pve1.sh | dash -s rollback")
         assert done.status == 1 and "this script is read from a file" in done.stdout and done.stderr == ""
         assert network(box) == before
         nodes.call("pve1", "rollback", tap=False).expect(0)

@@ -79,7 +79,7 @@ def test_a_copy_with_one_bit_wrong(make: Make, shell: str) -> None:
         if shell == "yash" and damage[1] == [0] and at <= head:
             continue  # to yash a zero byte is the end of the script
         assert status != 0, where
-        assert err or text[at - 1 : at] == b"&", where  # the number of standard error
+        assert err or (status == 78 and at < head), where  # a message may be lost with the bits that name its way out
         if at > head:
             assert status == 78 and "This copy is damaged: its digest is " in err, where
 
