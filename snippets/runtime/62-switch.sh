@@ -293,17 +293,21 @@ part_runs() {
 }
 
 # apart COMMAND...: in a control group of its own. What it leaves running, such as what keeps
-# a lease, would end with the detached part, and the address some hours later.
+# a lease, would end with the detached part, and the address some hours later. $apart_limit
+# goes before it.
 apart() {
     if by_systemd; then
         apart_count=$((${apart_count:-0} + 1))
         apart_unit=pvegen-network-$$-$apart_count
         printf '%s\n' "$apart_unit.scope" >/run/pvegen/apart
-        run network systemd-run --scope --unit="$apart_unit" "$@"
+        # shellcheck disable=SC2086
+        run network $apart_limit systemd-run --scope --unit="$apart_unit" "$@"
         # With 1 it may not have got so far as to run it.
-        [ "$run_status" -ne 1 ] || run network "$@"
+        # shellcheck disable=SC2086
+        [ "$run_status" -ne 1 ] || run network $apart_limit "$@"
     else
-        run network "$@"
+        # shellcheck disable=SC2086
+        run network $apart_limit "$@"
     fi
 }
 
@@ -523,6 +527,7 @@ network_is_up() {
 }
 
 switch_do() {
+    apart_limit=''
     for made in $network_bridges; do
         # While STP is on, the kernel takes no forward delay of 0.
         ! has_stp "$made" || run network ip link set dev "$made" type bridge stp_state 0
@@ -594,7 +599,12 @@ switch_keep() {
 # what the network's own commands left out.
 restore_network() {
     switch_read
+    # One that hangs does not hold it up.
+    apart_limit='timeout -k 5 60'
     network_undo
+    apart_limit=''
+    # What was ended while it wrote them has left these.
+    rm -f "$state_dir/index.new" "$state_dir/first/etc/net/ifaces"/*/*.new "$state_dir/written/etc/net/ifaces"/*/*.next
     if [ -e /run/pvegen/network ]; then
         remove_strangers
         /bin/sh "$switch_dir/undo" 2>/dev/null

@@ -138,8 +138,8 @@ network_undo() {
             ! is_our_profile || rm -f /etc/net/profile
             sync
             if [ -e /run/pvegen/network ]; then
-                apart timeout -k 5 60 /etc/init.d/network stopwith pvegen
-                apart timeout -k 5 60 /etc/init.d/network start
+                apart /etc/init.d/network stopwith pvegen
+                apart /etc/init.d/network start
             fi
             network_unstage
             ;;

@@ -64,7 +64,7 @@ network_undo() {
         set_back "$switch_dir/old/interfaces" /etc/network/interfaces
     fi
     sync
-    [ ! -e /run/pvegen/network ] || apart timeout -k 5 60 ifreload -a
+    [ ! -e /run/pvegen/network ] || apart ifreload -a
 }
 
 # stage_file PATH: all that is asked here is whether the file would change.
