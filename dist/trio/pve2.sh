@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='6d8aa319213cf587bdea2a5188364d133538217012f94c025891d4c8c3587bdb'
+digest='313c84409e32c3d111ba1f19dada24eaced0888ce98c7921d55f3cbf3eb67496'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -774,9 +774,10 @@ roll_back_admission() {
 }
 
 open_log() {
-    own_directories /var/log/pvegen /var/lib/pvegen || refuse 'cannot write the log under /var/log/pvegen'
+    own_directories /var/log/pvegen || refuse 'cannot write the log under /var/log/pvegen'
     refuse_planted "/var/log/pvegen/$cluster.log"
     true >>"/var/log/pvegen/$cluster.log" || refuse 'cannot write the log under /var/log/pvegen'
+    own_directories /var/lib/pvegen || refuse 'cannot write the log under /var/log/pvegen'
     exec 8>>"/var/log/pvegen/$cluster.log"
     log=yes
     run_began=$(date -u '+%s %Y-%m-%dT%H:%M:%SZ')
@@ -3146,17 +3147,21 @@ part_runs() {
 }
 
 # apart COMMAND...: in a control group of its own. What it leaves running, such as what keeps
-# a lease, would end with the detached part, and the address some hours later.
+# a lease, would end with the detached part, and the address some hours later. $apart_limit
+# goes before it.
 apart() {
     if by_systemd; then
         apart_count=$((${apart_count:-0} + 1))
         apart_unit=pvegen-network-$$-$apart_count
         printf '%s\n' "$apart_unit.scope" >/run/pvegen/apart
-        run network systemd-run --scope --unit="$apart_unit" "$@"
+        # shellcheck disable=SC2086
+        run network $apart_limit systemd-run --scope --unit="$apart_unit" "$@"
         # With 1 it may not have got so far as to run it.
-        [ "$run_status" -ne 1 ] || run network "$@"
+        # shellcheck disable=SC2086
+        [ "$run_status" -ne 1 ] || run network $apart_limit "$@"
     else
-        run network "$@"
+        # shellcheck disable=SC2086
+        run network $apart_limit "$@"
     fi
 }
 
@@ -3374,6 +3379,7 @@ network_is_up() {
 }
 
 switch_do() {
+    apart_limit=''
     for made in $network_bridges; do
         # While STP is on, the kernel takes no forward delay of 0.
         ! has_stp "$made" || run network ip link set dev "$made" type bridge stp_state 0
@@ -3445,7 +3451,12 @@ switch_keep() {
 # what the network's own commands left out.
 restore_network() {
     switch_read
+    # One that hangs does not hold it up.
+    apart_limit='timeout -k 5 60'
     network_undo
+    apart_limit=''
+    # What was ended while it wrote them has left these.
+    rm -f "$state_dir/index.new" "$state_dir/first/etc/net/ifaces"/*/*.new "$state_dir/written/etc/net/ifaces"/*/*.next
     if [ -e /run/pvegen/network ]; then
         remove_strangers
         /bin/sh "$switch_dir/undo" 2>/dev/null
@@ -3624,7 +3635,7 @@ network_undo() {
         set_back "$switch_dir/old/interfaces" /etc/network/interfaces
     fi
     sync
-    [ ! -e /run/pvegen/network ] || apart timeout -k 5 60 ifreload -a
+    [ ! -e /run/pvegen/network ] || apart ifreload -a
 }
 
 # stage_file PATH: all that is asked here is whether the file would change.

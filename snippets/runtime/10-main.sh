@@ -363,9 +363,10 @@ roll_back_admission() {
 
 {% endif %}
 open_log() {
-    own_directories /var/log/pvegen /var/lib/pvegen || refuse {{ m("log.failed") }}
+    own_directories /var/log/pvegen || refuse {{ m("log.failed") }}
     refuse_planted "/var/log/pvegen/$cluster.log"
     true >>"/var/log/pvegen/$cluster.log" || refuse {{ m("log.failed") }}
+    own_directories /var/lib/pvegen || refuse {{ m("log.failed") }}
     exec 8>>"/var/log/pvegen/$cluster.log"
     log=yes
     run_began=$(date -u '+%s %Y-%m-%dT%H:%M:%SZ')
