@@ -624,34 +624,7 @@ def test_while_another_run_holds_the_lock(make: Make, shell: str) -> None:
     assert support.untouched(before, support.picture(box)) == []
 
 
-LOCK = "/run/pvegen/d"
 LOCKFILE = "/run/pvegen/lock"
-
-
-@pytest.mark.trap("B2")
-def test_the_lock_where_there_is_no_flock(make: Make) -> None:
-    box = make(ALONE["alt-p8"], held=HELD)
-    box.run("rm /usr/bin/flock").check()
-    box.run(f"mkdir -p {LOCK}; sleep 60 >/dev/null 2>&1 & echo $! >{LOCK}/pid").check()
-    before = support.picture(box)
-    run = support.apply(box).expect(78)
-    assert run.tap.bail is not None and "another run" in run.tap.bail
-    assert support.untouched(before, support.picture(box)) == []
-    assert box.exists(f"{LOCK}/pid"), "the lock of the other run is gone"
-
-
-@pytest.mark.trap("B2")
-@pytest.mark.parametrize("shell", SHELLS)
-@pytest.mark.parametrize("stale", ["a dead run's", "one that died at once", "none"])
-def test_a_stale_lock_where_there_is_no_flock(make: Make, shell: str, stale: str) -> None:
-    box = make(ALONE["alt-p8"], held=HELD)
-    box.run("rm /usr/bin/flock").check()
-    if stale != "none":
-        box.run(f"mkdir -p {LOCK}").check()
-    if stale == "a dead run's":
-        box.run(f"sh -c 'echo $$' >{LOCK}/pid").check()
-    support.apply(box, "--only", "time", shell=shell).expect(0)
-    assert not box.exists(LOCK)
 
 
 @pytest.mark.parametrize("shell", SHELLS)
@@ -912,5 +885,5 @@ def test_a_login_that_ends_idle_shells_does_not_cut_off_what_is_read(make: Make,
     box = make(ALONE["alt-p8"], held=HELD)
     slow = "[ $1 != restart ] || { sleep 2; echo late; }"
     box.put("/usr/sbin/systemctl", f'#!/bin/sh\n{slow}\nexec /usr/bin/systemctl "$@"\n', 0o755)
-    done = support.apply(box, "--only", "bridge", shell=shell, env={"TMOUT": "1"}).expect(0)
+    done = support.apply(box, "--only", "rrdcached", shell=shell, env={"TMOUT": "1"}).expect(0)
     assert "#   late\n" in done.stdout and "exit status" not in done.stdout, str(done)
