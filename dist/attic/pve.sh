@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='b9569b72207cd38f28dcb9558ce7612b0f2eff3a295daa64fb33acb441b1f113'
+digest='d9eecaee0a4065b1ea04f6cb09cf6d1120ed787e2b62d3aebc4af824afe14f11'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -3757,6 +3757,7 @@ network_files_for_reboot() {
 }
 
 network_do() {
+    [ "$switch_manner" = restart ] || take_down_unknown
     case $switch_manner in
         profile) apart /etc/init.d/network switchto pvegen ;;
         exchange)
@@ -3768,6 +3769,16 @@ network_do() {
             ;;
         *) run network systemctl restart "$network_unit" ;;
     esac
+}
+
+# take_down_unknown: etcnet takes down only what its files describe; what runs without any
+# would keep its addresses as a port of the bridge.
+take_down_unknown() {
+    for made in $network_interfaces; do
+        if [ -e "/etc/net/ifaces/$made/options" ] || ! is_up "$made"; then continue; fi
+        run network ip address flush dev "$made"
+        run network ip link set dev "$made" down
+    done
 }
 
 # From here on every start of the network is one of the new network.

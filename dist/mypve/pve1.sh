@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='39c72d9d6b1c2a56a0a63099d8500e1852fb17497195a6d7bab6e053e545f591'
+digest='ebe17fe841fc2b9f0e0c1557cf4456cd791af355c71f1d05effa2153b8f11f62'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -3826,6 +3826,7 @@ network_files_for_reboot() {
 }
 
 network_do() {
+    [ "$switch_manner" = restart ] || take_down_unknown
     case $switch_manner in
         profile) apart /etc/init.d/network switchto pvegen ;;
         exchange)
@@ -3837,6 +3838,16 @@ network_do() {
             ;;
         *) run network systemctl restart "$network_unit" ;;
     esac
+}
+
+# take_down_unknown: etcnet takes down only what its files describe; what runs without any
+# would keep its addresses as a port of the bridge.
+take_down_unknown() {
+    for made in $network_interfaces; do
+        if [ -e "/etc/net/ifaces/$made/options" ] || ! is_up "$made"; then continue; fi
+        run network ip address flush dev "$made"
+        run network ip link set dev "$made" down
+    done
 }
 
 # From here on every start of the network is one of the new network.

@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='e85c81e30894dc344670c0c648df61db585bce2d5c5d05af42a235be40847cc9'
+digest='94e0a97bead10a1097ef329c2a35fb3c6f34c9e7c8d3b2333fb4428a87447c44'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -3810,6 +3810,7 @@ network_files_for_reboot() {
 }
 
 network_do() {
+    [ "$switch_manner" = restart ] || take_down_unknown
     case $switch_manner in
         profile) apart /etc/init.d/network switchto pvegen ;;
         exchange)
@@ -3821,6 +3822,16 @@ network_do() {
             ;;
         *) run network systemctl restart "$network_unit" ;;
     esac
+}
+
+# take_down_unknown: etcnet takes down only what its files describe; what runs without any
+# would keep its addresses as a port of the bridge.
+take_down_unknown() {
+    for made in $network_interfaces; do
+        if [ -e "/etc/net/ifaces/$made/options" ] || ! is_up "$made"; then continue; fi
+        run network ip address flush dev "$made"
+        run network ip link set dev "$made" down
+    done
 }
 
 # From here on every start of the network is one of the new network.

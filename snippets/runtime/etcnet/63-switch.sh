@@ -74,6 +74,7 @@ network_files_for_reboot() {
 }
 
 network_do() {
+    [ "$switch_manner" = restart ] || take_down_unknown
     case $switch_manner in
         profile) apart /etc/init.d/network switchto pvegen ;;
         exchange)
@@ -85,6 +86,16 @@ network_do() {
             ;;
         *) run network systemctl restart "$network_unit" ;;
     esac
+}
+
+# take_down_unknown: etcnet takes down only what its files describe; what runs without any
+# would keep its addresses as a port of the bridge.
+take_down_unknown() {
+    for made in $network_interfaces; do
+        if [ -e "/etc/net/ifaces/$made/options" ] || ! is_up "$made"; then continue; fi
+        run network ip address flush dev "$made"
+        run network ip link set dev "$made" down
+    done
 }
 
 # From here on every start of the network is one of the new network.
