@@ -255,7 +255,7 @@ def test_confirm_manual_keeps_what_a_person_confirms(manner: str) -> None:
         with under_way(nodes, "--confirm-within", "30", "--confirm", "manual") as done:
             again = bridge(nodes)
             assert again.status == 78 and "another run" in again.stdout
-            wait(box, "ip route show default | grep -q 10.0.0.9", 10)
+            wait(box, "[ -s /run/pvegen/network ] && ip route show default | grep -q 10.0.0.9", 10)
             said = nodes.call("pve1", "confirm").expect(0)
             assert "Not as described: gateway 10.0.0.9 answers" in said.stdout
         # The description's gateway is still not there, which the run goes on to say.
