@@ -134,7 +134,7 @@ def drawn(cells: dict[tuple[str, str], Cell], before: dict[tuple[str, str], int]
 
 def steady(now: int, before: int | None) -> int:
     """A count of points, or the one written before where the two are as good as the same."""
-    return before if before is not None and abs(now - before) <= max(3, before // 20) else now
+    return before if before is not None and abs(now - before) <= max(3, before // 2) else now
 
 
 def counts_of(page: str) -> dict[tuple[str, str], int]:

@@ -23,10 +23,10 @@ def test_counts_that_are_as_good_as_the_same_stay() -> None:
     page = table.put_into("", table.drawn(full(), {}))
     cells = full()
     for cell in cells.values():
-        cell.points = 104
+        cell.points = 140
     assert table.put_into(page, table.drawn(cells, table.counts_of(page))) == page
     for cell in cells.values():
-        cell.points = 120
+        cell.points = 160
     assert table.put_into(page, table.drawn(cells, table.counts_of(page))) != page
 
 
