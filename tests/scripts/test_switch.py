@@ -197,7 +197,8 @@ def test_a_killed_part_leaves_the_decision_to_the_timer(manner: str) -> None:
     with node(manner, silent=True) as nodes:
         box = nodes["pve1"]
         before = network(box)
-        with under_way(nodes, "--confirm-within", "4") as done:
+        with under_way(nodes, "--confirm-within", "8") as done:
+            wait(box, "[ -s /run/pvegen/network ]", 10)
             box.run("pkill -KILL -f '[s]cript.sh network-try'")
         assert done[0].status == 1
         assert network(box) == before
