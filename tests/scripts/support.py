@@ -144,6 +144,12 @@ def verify(box: Sandbox, **more: Any) -> Run:
     return run(box, "verify", **more)
 
 
+def until_free(box: Sandbox) -> None:
+    """Waits until nothing holds the lock: a command that a killed run has left does, for a moment."""
+    free = "[ ! -e /run/pvegen/lock ] || flock -n /run/pvegen/lock true"
+    box.run(f"for i in 1 2 3 4 5 6 7 8 9; do {{ {free}; }} && exit; sleep 0.5; done; exit 1").check()
+
+
 def picture(box: Sandbox, *, skip: Sequence[str] = ()) -> Tree:
     """All of the node's disk that differs from a fresh installation, and /run."""
     tree = box.changes() | box.tree("/run")

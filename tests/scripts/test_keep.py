@@ -138,6 +138,7 @@ def test_killed_half_way_the_address_is_not_lost(target: str) -> None:
             done = box.run([*words, "dash", "/root/pve1.sh", "apply", "--only", "bridge"])
             if done.status == 0:
                 break
+            support.until_free(box)
             bridge(nodes).expect(0)
             state(box)
             assert trash(box) == [], n

@@ -357,7 +357,9 @@ def commands(target: str) -> dict[str, int]:
 
 def die(box: Sandbox, call: str, kind: str, n: int) -> int:
     words = ["strace", "-qq", "-o", "/dev/null", "-e", f"inject={kind}:signal=KILL:when={n}"]
-    return box.run([*words, "dash", support.PLACE, call], timeout=120).status
+    status = box.run([*words, "dash", support.PLACE, call], timeout=120).status
+    support.until_free(box)
+    return status
 
 
 @pytest.mark.trap("B19")

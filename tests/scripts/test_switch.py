@@ -454,6 +454,7 @@ def test_killed_anywhere_there_is_one_network_or_the_other(manner: str, how: str
             if how == "power cut":
                 box.power_cut()
                 is_new(box, manner)
+            support.until_free(box)
             bridge(nodes).expect(0)
             assert is_new(box, manner), n
             changes = diff_trees(wanted, end_state(box))
