@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='d9eecaee0a4065b1ea04f6cb09cf6d1120ed787e2b62d3aebc4af824afe14f11'
+digest='5addcd247a2821696fe49f29430ce2876c3264e933ed49c7c602cdeff07de458'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -152,13 +152,13 @@ END
 # before the port's is emptied.
 # What the switch of the network has to know.
 network_manager=etcnet
+network_unit=network
+stage_none='# pvegen: no such file in this profile'
 network_bridges='vmbr0 vmbr1'
 network_made='vmbr1 vmbr0'
 network_interfaces='vmbr1 vmbr0 enp2s0'
 network_peers=''
 network_keeps=''
-network_unit=network
-stage_none='# pvegen: no such file in this profile'
 
 network_state() {
     holds 'enp2s0 is up' is_up enp2s0

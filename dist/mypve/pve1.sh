@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='ebe17fe841fc2b9f0e0c1557cf4456cd791af355c71f1d05effa2153b8f11f62'
+digest='c8aaa2aedf1ffc7cd51437d2ad885e082464d8258aeac944f57752a3f8ba388f'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -145,13 +145,13 @@ END
 # before the port's is emptied.
 # What the switch of the network has to know.
 network_manager=etcnet
+network_unit=network
+stage_none='# pvegen: no such file in this profile'
 network_bridges='vmbr0'
 network_made='vmbr0'
 network_interfaces='vmbr0 eth0'
 network_peers='10.0.0.252'
 network_keeps=''
-network_unit=network
-stage_none='# pvegen: no such file in this profile'
 
 network_state() {
     holds 'eth0 is up' is_up eth0

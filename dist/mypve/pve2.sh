@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='94e0a97bead10a1097ef329c2a35fb3c6f34c9e7c8d3b2333fb4428a87447c44'
+digest='3ec2e496f3ff48f7dfe52a0ad34d1f3504d951404c76d31d1d92bc1787987058'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -145,13 +145,13 @@ END
 # before the port's is emptied.
 # What the switch of the network has to know.
 network_manager=etcnet
+network_unit=network
+stage_none='# pvegen: no such file in this profile'
 network_bridges='vmbr0'
 network_made='vmbr0'
 network_interfaces='vmbr0 eth0'
 network_peers='10.0.0.251'
 network_keeps=''
-network_unit=network
-stage_none='# pvegen: no such file in this profile'
 
 network_state() {
     holds 'eth0 is up' is_up eth0

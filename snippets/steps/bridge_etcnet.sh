@@ -1,32 +1,8 @@
 # What the switch of the network has to know.
 network_manager=etcnet
-network_bridges={{ bridges | string }}
-network_made={{ made_names | string }}
-network_interfaces={{ interface_names | string }}
-network_peers={{ peers | string }}
-network_keeps={{ "yes" if keep else "" }}
 network_unit={{ restart }}
 stage_none='# pvegen: no such file in this profile'
-
-network_state() {
-{% for fact in facts %}
-    holds {{ m(fact.message, **fact["values"]) }} {{ fact.command }}
-{% endfor %}
-}
-
-# What proves it, beside the answers of those who answered before.
-network_proof() {
-    network_state
-{% if port %}
-    holds {{ m("net.carrier", name=bridge) }} has_carrier {{ bridge }}
-{% endif %}
-    # Without that nobody could answer.
-    [ -z "$holds_wrong" ] || return 0
-{% for gateway in gateways %}
-    holds {{ m("net.gateway", gateway=gateway.address) }} answers {{ gateway.address }}{% if gateway.on %} {{ gateway.on }}{% endif %}
-
-{% endfor %}
-}
+{% include 'steps/bridge/state.sh' %}
 
 network_files() {
 {% for directory in directories %}
@@ -74,16 +50,6 @@ step_bridge() {
 {% endfor %}
     on_change network
     switch_network
-{% for gateway in gateways %}
-    expect {{ m("net.gateway", gateway=gateway.address) }} "$limit_network" \
-        {{ m("net.gateway_do") }} \
-        answers {{ gateway.address }}{% if gateway.on %} {{ gateway.on }}{% endif %}
-
-{% endfor %}
-{% for server in nameservers %}
-    expect {{ m("net.nameserver", server=server) }} "$limit_network" \
-        {{ m("net.nameserver_do") }} \
-        uses_nameserver {{ server }}
-{% endfor %}
+{% include 'steps/bridge/reached.sh' %}
     want_units required boot {{ boot_units }}
 }
