@@ -40,7 +40,6 @@ def refused(box: Sandbox, reason: str, *, failures: bool = True) -> Run:
 
 
 @pytest.mark.trap("B18")
-@pytest.mark.trap("B18")
 @pytest.mark.parametrize("cp", ["coreutils", "busybox"])
 @pytest.mark.parametrize("target", support.TEXTS)
 def test_owner_mode_access_list_and_attributes_are_kept(make: Make, target: str, cp: str) -> None:
@@ -60,6 +59,7 @@ def test_owner_mode_access_list_and_attributes_are_kept(make: Make, target: str,
     assert trash(box) == []
 
 
+@pytest.mark.trap("B18")
 def test_an_attribute_that_cannot_be_kept_ends_the_run(make: Make) -> None:
     box = make(ALONE["alt-p8"], held=HELD)
     box.put("/etc/hosts", HOSTS)
@@ -93,7 +93,6 @@ def test_a_place_where_a_file_cannot_be_replaced_safely(make: Make, place: str) 
     refused(box, reason)
 
 
-@pytest.mark.trap("B18")
 @pytest.mark.parametrize(("path", "letter"), [("/etc/hosts", "i"), ("/etc/hosts", "a"), ("/etc", "i")])
 def test_a_file_that_is_protected_by_an_attribute(make: Make, path: str, letter: str) -> None:
     """Told by a lsattr of ours, since the file system of these tests has no such attributes."""
@@ -105,6 +104,7 @@ def test_a_file_that_is_protected_by_an_attribute(make: Make, path: str, letter:
     refused(box, f"{path} has the attribute i or a")
 
 
+@pytest.mark.trap("B18")
 def test_hard_links_part_where_that_is_asked_for(make: Make) -> None:
     box = make(ALONE["alt-p8"], held=HELD)
     box.put("/etc/hosts", HOSTS)

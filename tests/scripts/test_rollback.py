@@ -130,7 +130,6 @@ def test_wrong_calls_of_rollback() -> None:
         assert rollback(box).status == 78
 
 
-@pytest.mark.trap("B19")
 # Changed since by others --------------------------------------------------------------------------------------------
 
 
@@ -164,6 +163,7 @@ def test_what_others_changed_is_left_and_said() -> None:
         assert not box.exists(support.STATE)
 
 
+@pytest.mark.trap("B19")
 def test_a_change_by_others_that_we_wrote_over_is_not_lost() -> None:
     """The block is written anew into a file that somebody else has edited meanwhile."""
     with fresh("alt-p8") as box:

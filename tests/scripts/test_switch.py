@@ -317,7 +317,6 @@ def test_activate_reboot_is_taken_back_where_it_is_not_proved(manner: str) -> No
         assert disk
 
 
-@pytest.mark.trap("B15")
 @pytest.mark.parametrize("manner", MANNERS)
 def test_activate_reboot_with_a_power_cut_before_the_proof(manner: str) -> None:
     """The boot that was to prove it ends early: the next one is on the old network."""
@@ -331,6 +330,7 @@ def test_activate_reboot_with_a_power_cut_before_the_proof(manner: str) -> None:
         assert network(box) == before
 
 
+@pytest.mark.trap("B15")
 def test_the_administrators_own_address_is_a_part_of_the_proof() -> None:
     """Reached by a route that the new network has not: the old one comes back."""
     text = one("alt-p8").replace('gateway = "10.0.0.1"\n', "")
