@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='65aeeb85de568a9672a96b3fbcaf79c9db13e22eff3f1906eb7a87c5de6d34e0'
+digest='a57a190175923556fd21fed605673e759fd93ec53df26ee244a265f7eda9112b'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -1204,7 +1204,7 @@ replace() {
     temporary_of "$1"
     rm -f "$temporary" || cannot_write "$1"
     if [ -e "$1" ]; then
-        { cp -a "$1" "$temporary" && same_attributes "$1" "$temporary"; } || cannot_write "$1"
+        copy_whole "$1" "$temporary" || cannot_write "$1"
     else
         { true >"$temporary" && chmod "${2:-644}" "$temporary"; } || cannot_write "$1"
     fi
@@ -1234,6 +1234,11 @@ tidy() {
     temporary_of "$1"
     if [ -f "$temporary" ] || [ -L "$temporary" ]; then rm -f "$temporary"; fi
     temporary=''
+}
+
+# copy_whole PATH COPY: with owner, mode and all attributes.
+copy_whole() {
+    cp -a "$1" "$2" && same_attributes "$1" "$2"
 }
 
 # same_attributes PATH COPY: the copy has the access list, the label and all other
@@ -1491,7 +1496,7 @@ keep_copy() {
         *) kept_kind='file' ;;
     esac
     temporary=$state_dir/first$1.new
-    if ! { rm -f "$temporary" && mkdir -p "$state_dir/first${1%/*}" && cp -a "$1" "$temporary" &&
+    if ! { rm -f "$temporary" && mkdir -p "$state_dir/first${1%/*}" && copy_whole "$1" "$temporary" &&
         { [ "$kept_kind" != file ] || flush "$temporary"; } && mv -fT "$temporary" "$state_dir/first$1"; }; then
         cannot_write "$state_dir"
     fi
@@ -1741,9 +1746,11 @@ put_back() {
     on_change=$kept_told
     [ "$on_change" != - ] || on_change=''
     check_of "$1"
-    for back_rest in "${1%/*}/.${1##*/}.pvegen" "${1%/*}/.${1##*/}.pvegen.pub" "$1.pvegen"; do
+    temporary_of "$1"
+    for back_rest in "$temporary" "$temporary.pub" "$1.pvegen"; do
         if [ -e "$back_rest" ] || [ -L "$back_rest" ]; then rm -f "$back_rest"; fi
     done
+    temporary=''
     digest_of "$1"
     if is_as_first "$1"; then
         forget_kept "$1"
@@ -1798,12 +1805,12 @@ put_back_whole() {
         changed "$1" 'removed'
         return 0
     fi
-    temporary=${1%/*}/.${1##*/}.pvegen
+    temporary_of "$1"
     if [ ! -d "${1%/*}" ] || { [ ! -e "$back_copy" ] && [ ! -L "$back_copy" ]; }; then
         leave "$1"
         return 0
     fi
-    cp -a "$back_copy" "$temporary" || cannot_write "$1"
+    copy_whole "$back_copy" "$temporary" || cannot_write "$1"
     if [ "$kept_kind" = file ]; then
         flush "$temporary" || cannot_write "$1"
         if [ -n "$check_with" ] && ! "$check_with" "$temporary"; then
@@ -2821,12 +2828,7 @@ all_bridges() {
 # answers ADDRESS [INTERFACE]: it answers a ping, or has told its hardware address just now (an
 # entry of before turns from STALE to REACHABLE or FAILED while it is asked).
 answers() {
-    ask_ping=ping
-    case $1 in
-        # Old systems have a command of its own for IPv6, new ones may not.
-        *:*) ! command -v ping6 >/dev/null 2>&1 || ask_ping=ping6 ;;
-        *) ;;
-    esac
+    choose_ping "$1"
     # A link-local address is one on each interface.
     "$ask_ping" -c 1 -W 1 ${2:+-I "$2"} "$1" >/dev/null 2>&1 && return 0
     "$ask_ping" -c 8 -W 1 ${2:+-I "$2"} "$1" >/dev/null 2>&1 && return 0
@@ -2834,6 +2836,16 @@ answers() {
     case $found in
         *' REACHABLE' | *' PERMANENT' | *' REACHABLE '* | *' PERMANENT '*) return 0 ;;
         *) return 1 ;;
+    esac
+}
+
+# choose_ping ADDRESS: sets $ask_ping to the command that asks it.
+choose_ping() {
+    ask_ping=ping
+    case $1 in
+        # Old systems have a command of its own for IPv6, new ones may not.
+        *:*) ! command -v ping6 >/dev/null 2>&1 || ask_ping=ping6 ;;
+        *) ;;
     esac
 }
 
@@ -3057,8 +3069,7 @@ record_answers() {
     for asked in $network_peers $gateway_now $admin; do
         # All are asked at once: one that is down costs two seconds, not two for each.
         {
-            ask_ping=ping
-            case $asked in *:*) ! command -v ping6 >/dev/null 2>&1 || ask_ping=ping6 ;; *) ;; esac
+            choose_ping "$asked"
             ! "$ask_ping" -c 1 -W 2 "$asked" >/dev/null 2>&1 || printf '%s\n' "$asked" >>"$switch_dir/answered"
         } 8>&- 9>&- &
     done
@@ -3185,8 +3196,12 @@ stop_part() {
 
 # switch_wait: until the detached parts have decided.
 switch_wait() {
+    switch_polls=0
     until [ -e "$switch_dir/kept" ] || [ -e "$switch_dir/reverted" ]; do
         sleep 0.2 2>/dev/null || sleep 1
+        # Whether they are there is asked once a second.
+        switch_polls=$((switch_polls + 1))
+        [ "$((switch_polls % 5))" -eq 0 ] || continue
         # The timer decides at the end, the try before it; if one is killed the other is left.
         if [ -e "$switch_dir/trying" ]; then
             part_runs pvegen-network-back || {

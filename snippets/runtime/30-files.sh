@@ -296,7 +296,7 @@ replace() {
     temporary_of "$1"
     rm -f "$temporary" || cannot_write "$1"
     if [ -e "$1" ]; then
-        { cp -a "$1" "$temporary" && same_attributes "$1" "$temporary"; } || cannot_write "$1"
+        copy_whole "$1" "$temporary" || cannot_write "$1"
     else
         { true >"$temporary" && chmod "${2:-644}" "$temporary"; } || cannot_write "$1"
     fi
@@ -326,6 +326,11 @@ tidy() {
     temporary_of "$1"
     if [ -f "$temporary" ] || [ -L "$temporary" ]; then rm -f "$temporary"; fi
     temporary=''
+}
+
+# copy_whole PATH COPY: with owner, mode and all attributes.
+copy_whole() {
+    cp -a "$1" "$2" && same_attributes "$1" "$2"
 }
 
 # same_attributes PATH COPY: the copy has the access list, the label and all other

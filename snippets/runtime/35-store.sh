@@ -135,7 +135,7 @@ keep_copy() {
         *) kept_kind='file' ;;
     esac
     temporary=$state_dir/first$1.new
-    if ! { rm -f "$temporary" && mkdir -p "$state_dir/first${1%/*}" && cp -a "$1" "$temporary" &&
+    if ! { rm -f "$temporary" && mkdir -p "$state_dir/first${1%/*}" && copy_whole "$1" "$temporary" &&
         { [ "$kept_kind" != file ] || flush "$temporary"; } && mv -fT "$temporary" "$state_dir/first$1"; }; then
         cannot_write "$state_dir"
     fi

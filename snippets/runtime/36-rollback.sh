@@ -127,9 +127,11 @@ put_back() {
     on_change=$kept_told
     [ "$on_change" != - ] || on_change=''
     check_of "$1"
-    for back_rest in "${1%/*}/.${1##*/}.pvegen" "${1%/*}/.${1##*/}.pvegen.pub" "$1.pvegen"; do
+    temporary_of "$1"
+    for back_rest in "$temporary" "$temporary.pub" "$1.pvegen"; do
         if [ -e "$back_rest" ] || [ -L "$back_rest" ]; then rm -f "$back_rest"; fi
     done
+    temporary=''
     digest_of "$1"
     if is_as_first "$1"; then
         forget_kept "$1"
@@ -184,12 +186,12 @@ put_back_whole() {
         changed "$1" {{ m("file.removed") }}
         return 0
     fi
-    temporary=${1%/*}/.${1##*/}.pvegen
+    temporary_of "$1"
     if [ ! -d "${1%/*}" ] || { [ ! -e "$back_copy" ] && [ ! -L "$back_copy" ]; }; then
         leave "$1"
         return 0
     fi
-    cp -a "$back_copy" "$temporary" || cannot_write "$1"
+    copy_whole "$back_copy" "$temporary" || cannot_write "$1"
     if [ "$kept_kind" = file ]; then
         flush "$temporary" || cannot_write "$1"
         if [ -n "$check_with" ] && ! "$check_with" "$temporary"; then

@@ -153,12 +153,7 @@ all_bridges() {
 # answers ADDRESS [INTERFACE]: it answers a ping, or has told its hardware address just now (an
 # entry of before turns from STALE to REACHABLE or FAILED while it is asked).
 answers() {
-    ask_ping=ping
-    case $1 in
-        # Old systems have a command of its own for IPv6, new ones may not.
-        *:*) ! command -v ping6 >/dev/null 2>&1 || ask_ping=ping6 ;;
-        *) ;;
-    esac
+    choose_ping "$1"
     # A link-local address is one on each interface.
     "$ask_ping" -c 1 -W 1 ${2:+-I "$2"} "$1" >/dev/null 2>&1 && return 0
     "$ask_ping" -c 8 -W 1 ${2:+-I "$2"} "$1" >/dev/null 2>&1 && return 0
@@ -166,6 +161,16 @@ answers() {
     case $found in
         *' REACHABLE' | *' PERMANENT' | *' REACHABLE '* | *' PERMANENT '*) return 0 ;;
         *) return 1 ;;
+    esac
+}
+
+# choose_ping ADDRESS: sets $ask_ping to the command that asks it.
+choose_ping() {
+    ask_ping=ping
+    case $1 in
+        # Old systems have a command of its own for IPv6, new ones may not.
+        *:*) ! command -v ping6 >/dev/null 2>&1 || ask_ping=ping6 ;;
+        *) ;;
     esac
 }
 

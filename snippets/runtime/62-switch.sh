@@ -207,8 +207,7 @@ record_answers() {
     for asked in $network_peers $gateway_now $admin; do
         # All are asked at once: one that is down costs two seconds, not two for each.
         {
-            ask_ping=ping
-            case $asked in *:*) ! command -v ping6 >/dev/null 2>&1 || ask_ping=ping6 ;; *) ;; esac
+            choose_ping "$asked"
             ! "$ask_ping" -c 1 -W 2 "$asked" >/dev/null 2>&1 || printf '%s\n' "$asked" >>"$switch_dir/answered"
         } 8>&- 9>&- &
     done
@@ -335,8 +334,12 @@ stop_part() {
 
 # switch_wait: until the detached parts have decided.
 switch_wait() {
+    switch_polls=0
     until [ -e "$switch_dir/kept" ] || [ -e "$switch_dir/reverted" ]; do
         sleep 0.2 2>/dev/null || sleep 1
+        # Whether they are there is asked once a second.
+        switch_polls=$((switch_polls + 1))
+        [ "$((switch_polls % 5))" -eq 0 ] || continue
         # The timer decides at the end, the try before it; if one is killed the other is left.
         if [ -e "$switch_dir/trying" ]; then
             part_runs pvegen-network-back || {

@@ -56,6 +56,11 @@ def test_owner_mode_access_list_and_attributes_are_kept(make: Make, target: str,
     names(box).expect(0)
     assert "pve1" in box.read("/etc/hosts")
     assert box.run(look).stdout == before
+    # The first copy has them too, so that rollback can put them back.
+    box.run("setfacl -b /etc/hosts; setfattr -x trusted.theirs /etc/hosts").check()
+    support.run(box, "rollback", "--only", "names").expect(0)
+    assert box.read("/etc/hosts") == HOSTS
+    assert box.run(look).stdout == before
     assert trash(box) == []
 
 
