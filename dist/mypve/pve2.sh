@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='25f2781b60ba931c9e96bfc6215f25b5fc79f67b4d888b1431863be0a7aaedcb'
+digest='04580b07c84bce02b10ef128f408c75455e0d0a6baf75a4c6d2bdd2867340cde'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -141,8 +141,9 @@ END
 # The bridge that guests are plugged into. The node's own address moves from
 # the NIC to the bridge, and the NIC becomes its port: a port with an address
 # of its own would answer for the same network twice, and the node would reach
-# nobody. etcnet has a directory for each interface; the bridge's is written
-# before the port's is emptied.
+# nobody. etcnet has a directory for each interface. The network is switched
+# under a timer: unless the node itself proves the new one, the old one comes
+# back.
 # What the switch of the network has to know.
 network_manager=etcnet
 network_unit=network
@@ -538,13 +539,12 @@ read_call() {
     [ -z "$help" ] || call=help
     case $call in
         apply | help) ;;
-        rollback) [ -z "$activate" ] || wrong_call 'rollback takes --only, --quiet, --confirm-within and --confirm' ;;
+        rollback) [ -z "$from$overwrite$activate" ] || wrong_call 'rollback takes --only, --quiet, --confirm-within and --confirm' ;;
         *) [ -z "$confirm_within$confirm$activate" ] || wrong_call '--confirm-within and --confirm are for apply and rollback, --activate for apply' ;;
     esac
     confirm_within=${confirm_within:-180} confirm=${confirm:-proof} activate=${activate:-now}
     case $call in
-        check | apply | verify | help) ;;
-        rollback) [ -z "$from$overwrite" ] || wrong_call 'rollback takes --only, --quiet, --confirm-within and --confirm' ;;
+        check | apply | verify | rollback | help) ;;
         *) [ -z "$only$from$quiet$overwrite" ] || wrong_call "$call takes no options" ;;
     esac
 }
@@ -777,7 +777,7 @@ open_log() {
     own_directories /var/log/pvegen || refuse 'cannot write the log under /var/log/pvegen'
     refuse_planted "/var/log/pvegen/$cluster.log"
     true >>"/var/log/pvegen/$cluster.log" || refuse 'cannot write the log under /var/log/pvegen'
-    own_directories /var/lib/pvegen || refuse 'cannot write the log under /var/log/pvegen'
+    own_directories /var/lib/pvegen || refuse 'cannot make /var/lib/pvegen, where what stands here first is to be kept'
     exec 8>>"/var/log/pvegen/$cluster.log"
     log=yes
     run_began=$(date -u '+%s %Y-%m-%dT%H:%M:%SZ')

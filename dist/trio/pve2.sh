@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='92bf92097f516cbc7eaf1e18db9e034e6258b1d3fd30ac39bb27bf068d587715'
+digest='2a8677821e6545e51cadc3b90c41480b66b9c8afc963219086118e4fc2f7f362'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -155,6 +155,8 @@ END
 # The bridge that guests are plugged into. The node's own address is on the
 # bridge, and the NIC is its port without address. ifupdown2 has one file; our
 # stanzas take the place of those for the same interfaces, all others stay.
+# The network is switched under a timer: unless the node itself proves the new
+# one, the old one comes back.
 # What the switch of the network has to know.
 network_manager=ifupdown2
 network_bridges='vmbr0'
@@ -524,13 +526,12 @@ read_call() {
     [ -z "$help" ] || call=help
     case $call in
         apply | help) ;;
-        rollback) [ -z "$activate" ] || wrong_call 'rollback takes --only, --quiet, --confirm-within and --confirm' ;;
+        rollback) [ -z "$from$overwrite$activate" ] || wrong_call 'rollback takes --only, --quiet, --confirm-within and --confirm' ;;
         *) [ -z "$confirm_within$confirm$activate" ] || wrong_call '--confirm-within and --confirm are for apply and rollback, --activate for apply' ;;
     esac
     confirm_within=${confirm_within:-180} confirm=${confirm:-proof} activate=${activate:-now}
     case $call in
-        check | apply | verify | help) ;;
-        rollback) [ -z "$from$overwrite" ] || wrong_call 'rollback takes --only, --quiet, --confirm-within and --confirm' ;;
+        check | apply | verify | rollback | help) ;;
         *) [ -z "$only$from$quiet$overwrite" ] || wrong_call "$call takes no options" ;;
     esac
 }
@@ -777,7 +778,7 @@ open_log() {
     own_directories /var/log/pvegen || refuse 'cannot write the log under /var/log/pvegen'
     refuse_planted "/var/log/pvegen/$cluster.log"
     true >>"/var/log/pvegen/$cluster.log" || refuse 'cannot write the log under /var/log/pvegen'
-    own_directories /var/lib/pvegen || refuse 'cannot write the log under /var/log/pvegen'
+    own_directories /var/lib/pvegen || refuse 'cannot make /var/lib/pvegen, where what stands here first is to be kept'
     exec 8>>"/var/log/pvegen/$cluster.log"
     log=yes
     run_began=$(date -u '+%s %Y-%m-%dT%H:%M:%SZ')

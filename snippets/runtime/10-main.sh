@@ -107,13 +107,12 @@ read_call() {
     [ -z "$help" ] || call=help
     case $call in
         apply | help) ;;
-        rollback) [ -z "$activate" ] || wrong_call {{ m("call.rollback_options") }} ;;
+        rollback) [ -z "$from$overwrite$activate" ] || wrong_call {{ m("call.rollback_options") }} ;;
         *) [ -z "$confirm_within$confirm$activate" ] || wrong_call {{ m("call.apply_options") }} ;;
     esac
     confirm_within=${confirm_within:-180} confirm=${confirm:-proof} activate=${activate:-now}
     case $call in
-        check | apply | verify | help) ;;
-        rollback) [ -z "$from$overwrite" ] || wrong_call {{ m("call.rollback_options") }} ;;
+        check | apply | verify | rollback | help) ;;
         *) [ -z "$only$from$quiet$overwrite" ] || wrong_call {{ m("call.no_options", call=v("$call")) }} ;;
     esac
 }
@@ -366,7 +365,7 @@ open_log() {
     own_directories /var/log/pvegen || refuse {{ m("log.failed") }}
     refuse_planted "/var/log/pvegen/$cluster.log"
     true >>"/var/log/pvegen/$cluster.log" || refuse {{ m("log.failed") }}
-    own_directories /var/lib/pvegen || refuse {{ m("log.failed") }}
+    own_directories /var/lib/pvegen || refuse {{ m("store.failed") }}
     exec 8>>"/var/log/pvegen/$cluster.log"
     log=yes
     run_began=$(date -u '+%s %Y-%m-%dT%H:%M:%SZ')
