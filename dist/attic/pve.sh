@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='3dd1f3d6e7c4c6b34928801604c6a0f5a26e23151ef9f28d2f7bd29d2985d9bc'
+digest='dfd0c1786e99c255fa5e0a779d3bba1cc3c74d171c4ff1b447edd920bf972c8f'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -1291,9 +1291,14 @@ tidy() {
     temporary=''
 }
 
-# copy_whole PATH COPY: with owner, mode and all attributes.
+# copy_whole PATH COPY: with owner, mode and all attributes. $temporary is the copy.
 copy_whole() {
-    cp -a "$1" "$2" && same_attributes "$1" "$2"
+    cp -a "$1" "$2" || return 1
+    same_attributes "$1" "$2" && return 0
+    rm -f "$temporary"
+    temporary=''
+    copy_place=${2%/*}
+    stop "a copy of $1 has not all of its extended attributes; it stays as it is" "See: getfattr -d -m - $1. Is there room below $copy_place, and does that file system take attributes?"
 }
 
 # same_attributes PATH COPY: the copy has the access list, the label and all other

@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='04580b07c84bce02b10ef128f408c75455e0d0a6baf75a4c6d2bdd2867340cde'
+digest='a6d86ba707116600729c546c398c2809da78859acbe1da925b14d9608ae4b352'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -1353,9 +1353,14 @@ tidy() {
     temporary=''
 }
 
-# copy_whole PATH COPY: with owner, mode and all attributes.
+# copy_whole PATH COPY: with owner, mode and all attributes. $temporary is the copy.
 copy_whole() {
-    cp -a "$1" "$2" && same_attributes "$1" "$2"
+    cp -a "$1" "$2" || return 1
+    same_attributes "$1" "$2" && return 0
+    rm -f "$temporary"
+    temporary=''
+    copy_place=${2%/*}
+    stop "a copy of $1 has not all of its extended attributes; it stays as it is" "See: getfattr -d -m - $1. Is there room below $copy_place, and does that file system take attributes?"
 }
 
 # same_attributes PATH COPY: the copy has the access list, the label and all other

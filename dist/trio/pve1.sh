@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='b7aaf09b2e3bf099ca697898138cad775f1ceea15f6d75ce137d7959b90374ad'
+digest='b35145ff87e8708b4a0d9085946f0f102d54ad0690ad418b8ddbaad5b6adf294'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -1237,9 +1237,14 @@ tidy() {
     temporary=''
 }
 
-# copy_whole PATH COPY: with owner, mode and all attributes.
+# copy_whole PATH COPY: with owner, mode and all attributes. $temporary is the copy.
 copy_whole() {
-    cp -a "$1" "$2" && same_attributes "$1" "$2"
+    cp -a "$1" "$2" || return 1
+    same_attributes "$1" "$2" && return 0
+    rm -f "$temporary"
+    temporary=''
+    copy_place=${2%/*}
+    stop "a copy of $1 has not all of its extended attributes; it stays as it is" "See: getfattr -d -m - $1. Is there room below $copy_place, and does that file system take attributes?"
 }
 
 # same_attributes PATH COPY: the copy has the access list, the label and all other

@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='2a8677821e6545e51cadc3b90c41480b66b9c8afc963219086118e4fc2f7f362'
+digest='341ba11a9048dae63b0ad96f869960157f155393572233bb0fcf3ef3fa0e87fd'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -1241,9 +1241,14 @@ tidy() {
     temporary=''
 }
 
-# copy_whole PATH COPY: with owner, mode and all attributes.
+# copy_whole PATH COPY: with owner, mode and all attributes. $temporary is the copy.
 copy_whole() {
-    cp -a "$1" "$2" && same_attributes "$1" "$2"
+    cp -a "$1" "$2" || return 1
+    same_attributes "$1" "$2" && return 0
+    rm -f "$temporary"
+    temporary=''
+    copy_place=${2%/*}
+    stop "a copy of $1 has not all of its extended attributes; it stays as it is" "See: getfattr -d -m - $1. Is there room below $copy_place, and does that file system take attributes?"
 }
 
 # same_attributes PATH COPY: the copy has the access list, the label and all other

@@ -328,9 +328,14 @@ tidy() {
     temporary=''
 }
 
-# copy_whole PATH COPY: with owner, mode and all attributes.
+# copy_whole PATH COPY: with owner, mode and all attributes. $temporary is the copy.
 copy_whole() {
-    cp -a "$1" "$2" && same_attributes "$1" "$2"
+    cp -a "$1" "$2" || return 1
+    same_attributes "$1" "$2" && return 0
+    rm -f "$temporary"
+    temporary=''
+    copy_place=${2%/*}
+    stop {{ m("file.attributes", path=v("$1")) }} {{ m("file.attributes_do", path=v("$1"), directory=v("$copy_place")) }}
 }
 
 # same_attributes PATH COPY: the copy has the access list, the label and all other
