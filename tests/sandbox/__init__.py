@@ -1,6 +1,7 @@
 """A scratch root for node scripts: one Sandbox is one node, one Switch is the network between nodes."""
 
-from .harness import Result, Sandbox
+from .harness import Sandbox
+from .machine import Machine, Result
 from .requirements import missing_requirement, require_sandbox
 from .shells import SHELLS
 from .switch import Switch
@@ -10,6 +11,7 @@ __all__ = [
     "SHELLS",
     "Change",
     "Entry",
+    "Machine",
     "Result",
     "Sandbox",
     "Switch",

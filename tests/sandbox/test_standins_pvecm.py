@@ -5,7 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from .fixtures import HOSTS, MakeSandbox
-from .harness import Result, Sandbox
+from .harness import Sandbox
+from .machine import Result
 
 pytestmark = pytest.mark.sandbox
 MakeNodes = Callable[..., list[Sandbox]]
