@@ -1,6 +1,5 @@
 """Sandbox: one node, in which a script runs as root and can break nothing but itself."""
 
-import hashlib
 import os
 import shlex
 import signal
@@ -16,7 +15,7 @@ from .inroot import Root
 from .machine import Machine
 from .shells import shell_command
 from .switch import Switch
-from .systems import HERE, hidden, load_system, unit_file, write_layer
+from .systems import HERE, hidden, load_system, standin_data, unit_file, write_layer
 from .trees import Entry, Tree, read_tree
 
 _DISK = """
@@ -282,16 +281,10 @@ class Sandbox(Machine):
 
     def _write_standin_data(self) -> None:
         root = self._disk_root
-        root.write("/standin/packages", self.system.packages.encode())
-        owned = ((path, package, self.system.files[path][0]) for path, package in self.system.owned.items())
-        lines = [f"{hashlib.sha256(text).hexdigest()}  {path} {package}\n" for path, package, text in owned]
-        root.write("/standin/owned", "".join(lines).encode())
-        root.write("/standin/order", "".join(f"{name}\n" for name in self.system.units).encode())
-        root.write("/standin/held", "".join(f"{name}\n" for name in self._held).encode())
+        for path, text in standin_data(self.system, self._settings, self._held).items():
+            root.write(f"/standin/{path}", text.encode())
         for name in ("settings", "fail"):
             root.mkdir(f"/standin/{name}")
-        for name, text in self._settings.items():
-            root.write(f"/standin/settings/{name}", text.encode())
         sysv = f"{self._disk_path}/layer/var/lib/standin/sysv"
         if os.path.isdir(sysv):
             os.rename(sysv, f"{self._disk_path}/standin/sysv")

@@ -6,10 +6,11 @@
 """
 
 import functools
+import hashlib
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -97,6 +98,18 @@ def unit_file(name: str, unit: Mapping[str, object]) -> str:
         headings[heading].append(f"{key}={value}")
     parts = ["\n".join([f"[{heading}]", *lines]) for heading, lines in headings.items() if lines]
     return "\n\n".join(parts) + "\n"
+
+
+def standin_data(system: System, settings: Mapping[str, str], held: Sequence[str] = ()) -> dict[str, str]:
+    """{path below /var/lib/standin: text}: what the stand-ins of SYSTEM read; HELD as in Sandbox."""
+    owned = ((path, package, system.files[path][0]) for path, package in system.owned.items())
+    return {
+        "packages": system.packages,
+        "owned": "".join(f"{hashlib.sha256(data).hexdigest()}  {path} {package}\n" for path, package, data in owned),
+        "order": "".join(f"{name}\n" for name in system.units),
+        "held": "".join(f"{name}\n" for name in held),
+        **{f"settings/{name}": text for name, text in settings.items()},
+    }
 
 
 @dataclass
