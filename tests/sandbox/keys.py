@@ -11,7 +11,7 @@ from dataclasses import dataclass
 class HostKeys:
     """The host keys of one node as {file name: (content, mode)}.
 
-    The RSA key has 1024 bits, the least that sshd takes, because making a longer one takes long.
+    In a sandbox the RSA key has 1024 bits, the least that sshd takes, because making a longer one takes long.
     """
 
     files: dict[str, tuple[bytes, int]]
@@ -28,14 +28,15 @@ _pool: list[HostKeys] = []
 
 def take() -> HostKeys:
     """A set of keys that no other living sandbox has."""
-    return _pool.pop() if _pool else _make()
+    return _pool.pop() if _pool else make(1024)
 
 
-def _make() -> HostKeys:
+def make(bits: int) -> HostKeys:
+    """New keys, the RSA one of that many bits."""
     with tempfile.TemporaryDirectory() as folder:
-        for kind, bits in (("rsa", ["-b", "1024"]), ("ed25519", [])):
+        for kind, size in (("rsa", ["-b", str(bits)]), ("ed25519", [])):
             path = os.path.join(folder, f"ssh_host_{kind}_key")
-            words = ["ssh-keygen", "-q", "-t", kind, *bits, "-N", "", "-C", "root@node", "-f", path]
+            words = ["ssh-keygen", "-q", "-t", kind, *size, "-N", "", "-C", "root@node", "-f", path]
             subprocess.run(words, check=True)
         files = {}
         for name in sorted(os.listdir(folder)):

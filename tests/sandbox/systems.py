@@ -10,7 +10,7 @@ import hashlib
 import os
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -178,22 +178,37 @@ def write_layer(directory: str, system: System, extra: Mapping[str, tuple[bytes,
     layer.link("/usr/bin/sh", sh)
     for path, target in system.links.items():
         layer.link(path, target)
-    _write_units(layer, system)
+    write_units(layer, system.units, system.files)
 
 
-def _write_units(layer: Layer, system: System) -> None:
-    """Unit files, SysV scripts and the links that enabling makes, where systemd has them."""
-    for name, unit in system.units.items():
+def stub_script(name: str) -> str:
+    """The SysV script of NAME in a sandbox, where the stand-in of systemctl does its work."""
+    return f'#!/bin/sh\nexec systemctl "$1" {name}\n'
+
+
+def write_units(
+    layer: Layer,
+    units: Mapping[str, Mapping[str, object]],
+    files: Container[str],
+    *,
+    script: Callable[[str], str] = stub_script,
+    levels: str = "/etc/rc.d",
+) -> None:
+    """Unit files, SysV scripts and the links that enabling makes, where systemd has them.
+
+    A SysV script that FILES has is left alone, another one is SCRIPT of its name; LEVELS is where run levels are kept.
+    """
+    for name, unit in units.items():
         keys = {key: value for key, value in unit.items() if key[0].isupper()}
         if "alias_of" in unit:
             layer.link(f"/usr/lib/systemd/system/{name}.service", f"{unit['alias_of']}.service")
         elif unit.get("sysv"):
             path = f"/etc/init.d/{name}"
             layer.write(f"/var/lib/standin/sysv/{name}.service", unit_file(name, keys))
-            if path not in system.files:
-                layer.write(path, f'#!/bin/sh\nexec systemctl "$1" {name}\n', 0o755)
+            if path not in files:
+                layer.write(path, script(name), 0o755)
             if unit.get("enabled"):
-                layer.link(f"/etc/rc.d/rc3.d/S50{name}", f"../init.d/{name}")
+                layer.link(f"{levels}/rc3.d/S50{name}", f"../init.d/{name}")
         else:
             if not unit.get("static"):
                 keys.setdefault("WantedBy", "multi-user.target")

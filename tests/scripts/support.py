@@ -46,19 +46,26 @@ NOT_OURS = ("/proc", "/sys", "/dev", "/run/standin", "/var/lib/standin", "/etc/p
 
 
 @functools.cache
-def build(text: str) -> dict[str, str]:
-    """{node: script} of a description's text; AssertionError with the mistakes where it has some."""
-    from pvegen import target
+def view(text: str) -> Any:
+    """A description's text with all that is derived; AssertionError with the mistakes where it has some."""
     from pvegen.description import load
-    from pvegen.plan import plan
 
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "cluster.toml")
         Path(path).write_text(text, "utf-8")
         loaded = load(path)
     assert loaded.view is not None, [str(mistake) for mistake in loaded.mistakes]
-    system = target.load(loaded.view.description.cluster.target)
-    return {script.node: _renderer().script(script).text for script in plan(loaded.view, system)}
+    return loaded.view
+
+
+@functools.cache
+def build(text: str) -> dict[str, str]:
+    """{node: script} of a description's text; AssertionError with the mistakes where it has some."""
+    from pvegen import target
+    from pvegen.plan import plan
+
+    system = target.load(view(text).description.cluster.target)
+    return {script.node: _renderer().script(script).text for script in plan(view(text), system)}
 
 
 @functools.cache

@@ -136,7 +136,9 @@ def test_the_first_originals_are_kept_for_good(make: Make) -> None:
             support.apply(box, "--only", step).expect(0)
     assert {path: box.read(f"{FIRST}{path}") for path in paths} == before
     assert box.run(["readlink", f"{FIRST}/etc/localtime"]).stdout == link
-    made = [line.split()[-1] for line in box.read(f"{support.STATE}/alone/index").splitlines() if " absent - - " in line]
+    made = [
+        line.split()[-1] for line in box.read(f"{support.STATE}/alone/index").splitlines() if " absent - - " in line
+    ]
     assert "/etc/timezone" in made and "/etc/net/ifaces/vmbr0/options" in made and len(made) == len(set(made))
     for path in (support.STATE, f"{support.STATE}/alone"):
         assert box.tree(path)[path].mode & 0o077 == 0 or path == support.STATE, "others can look into the originals"

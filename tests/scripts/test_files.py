@@ -76,7 +76,7 @@ def test_an_attribute_that_cannot_be_kept_ends_the_run(make: Make) -> None:
     assert "Is there room below /var/lib/pvegen/alone/first/etc," in " ".join(run.stdout.split())
     assert box.read("/etc/hosts") == HOSTS and trash(box) == []
     # A first copy that has them does not help the file itself.
-    box.put("/usr/sbin/setfattr", "#!/bin/sh\ncase $PWD in /etc) exit 1 ;; esac\nexec /usr/bin/setfattr \"$@\"\n", 0o755)
+    box.put("/usr/sbin/setfattr", '#!/bin/sh\ncase $PWD in /etc) exit 1 ;; esac\nexec /usr/bin/setfattr "$@"\n', 0o755)
     run = names(box).expect(1)
     assert "Is there room below /etc," in " ".join(run.stdout.split())
     assert box.read("/etc/hosts") == HOSTS and trash(box) == []

@@ -358,7 +358,10 @@ def test_a_copy_of_the_member_gets_what_is_its_own_by_the_messages(target: str) 
         member, copy = nodes["pve1"], nodes["pve2"]
         folder = member.system.settings["ssh-dir"]
         copy.put("/usr/sbin/systemd-machine-id-setup", MADE_ANEW, 0o755)
-        for path in ("/etc/machine-id", *(f"{folder}/ssh_host_{kind}_key{end}" for kind in ("rsa", "ed25519") for end in ("", ".pub"))):
+        for path in (
+            "/etc/machine-id",
+            *(f"{folder}/ssh_host_{kind}_key{end}" for kind in ("rsa", "ed25519") for end in ("", ".pub")),
+        ):
             copy.put(path, member.read(path), 0o600)
         refused = nodes.apply("pve2").expect(78)
         copy.run(help_of(refused, "the machine id of pve1").partition("this is the copy, here: ")[2]).check()
@@ -509,7 +512,9 @@ def test_a_node_that_was_taken_out_is_not_put_back_before_it_was_cleaned(target:
         wait(nodes["pve2"], "! grep -q 'name: pve2' /etc/pve/corosync.conf")
         for call, status in (("check", 78), ("verify", 1), ("apply", 78)):
             seen = nodes.call("pve2", call)
-            assert seen.status == status and "is not listed in it as pve2: it was taken out" in str(seen.failures), str(seen)
+            assert seen.status == status and "is not listed in it as pve2: it was taken out" in str(seen.failures), str(
+                seen
+            )
         assert members(nodes["pve1"]) == {"pve1": True}
         clean(nodes, "pve2", help_of(seen, "is not listed in it"))
 
@@ -528,7 +533,10 @@ def test_a_node_that_was_taken_out_while_it_was_down(target: str) -> None:
         nodes["pve2"].boot()
         stopped = nodes.apply("pve2").expect(1)
         help_ = help_of(stopped, "pve2 is in cluster mypve, quorate")
-        assert "If the others no longer list pve2 (on one of them: pvecm nodes), it was taken out while it was down" in help_
+        assert (
+            "If the others no longer list pve2 (on one of them: pvecm nodes), it was taken out while it was down"
+            in help_
+        )
         assert "pve2" not in nodes["pve1"].run("pvecm nodes").stdout
         assert nodes.verify("pve2").status == 1
         clean(nodes, "pve2", help_)
@@ -541,7 +549,9 @@ def test_a_key_of_a_join_that_was_broken_off_is_led_out_by_the_messages(target: 
     with ready(target) as nodes:
         listed(nodes["pve1"], "pve2", "10.0.0.252")
         quorate_alone(nodes["pve1"])
-        nodes["pve2"].put("/etc/corosync/authkey", nodes["pve1"].run("cat /etc/corosync/authkey | base64").stdout, 0o400)
+        nodes["pve2"].put(
+            "/etc/corosync/authkey", nodes["pve1"].run("cat /etc/corosync/authkey | base64").stdout, 0o400
+        )
         refused = nodes.apply("pve2").expect(78)
         help_ = help_of(refused, "there is a /etc/corosync/authkey, but no cluster")
         assert "pve2" in nodes["pve1"].run("pvecm nodes").stdout + nodes["pve1"].read("/etc/pve/corosync.conf")

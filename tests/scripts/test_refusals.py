@@ -74,7 +74,9 @@ def test_a_host_name_with_its_domain(make: Make) -> None:
 
 
 MAC, ID = "52:54:00:12:34:56", "3c9a1f0e7b5d4826a1b2c3d4e5f60718"
-MACHINE = support.changed(ALONE["alt-p8"], ('name = "pve1"', f'name = "pve1"\nmac = "{MAC.upper()}"\nmachine_id = "{ID}"'))
+MACHINE = support.changed(
+    ALONE["alt-p8"], ('name = "pve1"', f'name = "pve1"\nmac = "{MAC.upper()}"\nmachine_id = "{ID}"')
+)
 
 
 def be_machine(box: Sandbox, mac: str = MAC, machine_id: str = f"{ID}\n", nic: str = "eth0") -> None:
@@ -371,7 +373,9 @@ def test_all_reasons_in_one_go(make: Make) -> None:
 def test_files_below_the_mount_point_of_pmxcfs(make: Make, text: str, shell: str) -> None:
     box = make(ALONE["alt-p8"] if text == "alone" else support.WIKI, held=HELD)
     box.run("mkdir -p /etc/pve/qemu-server && echo mine >/etc/pve/storage.cfg && touch /etc/pve/.hidden").check()
-    said = "files lie in the directory that it is mounted on: /etc/pve/qemu-server /etc/pve/storage.cfg /etc/pve/.hidden"
+    said = (
+        "files lie in the directory that it is mounted on: /etc/pve/qemu-server /etc/pve/storage.cfg /etc/pve/.hidden"
+    )
     run = refused(box, said, shell=shell)
     box.run(advice(run, "files lie in").partition("when it is up: ")[2]).check()
     assert box.read("/root/etc-pve/storage.cfg") == "mine\n"
