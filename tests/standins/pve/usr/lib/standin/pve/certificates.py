@@ -1,6 +1,5 @@
 """What `pvecm updatecerts` makes below /etc/pve: directories, keys and certificates.
 
-The keys are of an elliptic curve, where the real ones are RSA of 2048 and more bits: those take long to make.
 Certificates begin a day back, as `faketime yesterday` makes them, and pvecm does not start without it; whether the
 sandbox has a faketime is not looked at.
 """
@@ -11,6 +10,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from . import scale
 from .settings import nodename
 
 PVE = Path("/etc/pve")
@@ -26,15 +26,16 @@ def _write(path: Path, text: str) -> None:
         path.write_text(text)
 
 
-def _new_key() -> str:
-    return _openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256")
+def _new_key(kind: tuple[str, str] = scale.CERTIFICATE_KEY) -> str:
+    algorithm, option = kind
+    return _openssl("genpkey", "-algorithm", algorithm, "-pkeyopt", option)
 
 
 def _authority() -> None:
     key = PVE / "priv/pve-root-ca.key"
     if key.exists() and (PVE / "pve-root-ca.pem").exists():
         return
-    text = _new_key()
+    text = _new_key(scale.AUTHORITY_KEY)
     subject = "/CN=Proxmox Virtual Environment/O=PVE Cluster Manager CA"
     with tempfile.NamedTemporaryFile("w") as file:
         file.write(text)
@@ -95,7 +96,7 @@ def present() -> bool:
 
 def www_files() -> None:
     """pveproxy reads a copy that only it can, here root's as well."""
-    Path("/run/standin/pveproxy").mkdir(exist_ok=True)
+    Path("/run/standin/pveproxy").mkdir(parents=True, exist_ok=True)
     for name in ("pve-ssl.key", "pve-ssl.pem"):
         shutil.copyfile(PVE / "nodes" / nodename() / name, f"/run/standin/pveproxy/{name}")
         os.chmod(f"/run/standin/pveproxy/{name}", 0o600)

@@ -15,8 +15,9 @@ _PR_SET_NAME = 15
 def daemonize(name: str, serve: Callable[[Callable[[], None]], None]) -> int:
     """Runs SERVE(ready) in a background process called NAME; gives the exit status for the foreground.
 
-    The foreground waits until SERVE calls ready() (status 0) or ends (status 1). The process's number is left where
-    the systemctl stand-in looks for that of the unit that it is starting.
+    The foreground waits until SERVE calls ready() (status 0) or ends (status 1). The process's number is then in its
+    pid file, and where the systemctl stand-in looks for that of the unit that it is starting. Under systemd itself
+    what the process writes goes to the journal.
     """
     waiting, told = os.pipe()
     if os.fork() > 0:
@@ -26,15 +27,17 @@ def daemonize(name: str, serve: Callable[[Callable[[], None]], None]) -> int:
     os.setsid()
     os.chdir("/")
     ctypes.CDLL(None).prctl(_PR_SET_NAME, name.encode(), 0, 0, 0)
-    log = os.open(RUNNING / "log" / name, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    null = os.open("/dev/null", os.O_RDONLY)
-    for source, target in ((null, 0), (log, 1), (log, 2)):
-        os.dup2(source, target)
+    os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
+    if "JOURNAL_STREAM" not in os.environ:
+        log = os.open(_log(name), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
 
     def ready() -> None:
         unit = os.environ.get("UNIT")
         if unit:
             (RUNNING / "pids" / unit).write_text(f"{os.getpid()}\n")
+        pid_file(name).write_text(f"{os.getpid()}\n")
         os.write(told, b"\n")
         os.close(told)
 
@@ -47,7 +50,19 @@ def daemonize(name: str, serve: Callable[[Callable[[], None]], None]) -> int:
 
         traceback.print_exc()
         os._exit(1)
+    pid_file(name).unlink(missing_ok=True)
     os._exit(0)
+
+
+def pid_file(name: str) -> Path:
+    """Where the number of the process called NAME is while it runs."""
+    RUNNING.mkdir(exist_ok=True)
+    return RUNNING / f"{name}.pid"
+
+
+def _log(name: str) -> Path:
+    (RUNNING / "log").mkdir(parents=True, exist_ok=True)
+    return RUNNING / "log" / name
 
 
 def on_signal(number: signal.Signals, act: Callable[[], None]) -> None:
@@ -55,10 +70,10 @@ def on_signal(number: signal.Signals, act: Callable[[], None]) -> None:
     signal.signal(number, lambda *_: act())
 
 
-def alive(pid_file: Path) -> int:
-    """The process number in a file where that process lives, else 0."""
+def alive(name: str) -> int:
+    """The number of the process called NAME that daemonize() has started and that lives, else 0."""
     with contextlib.suppress(OSError, ValueError):
-        pid = int(pid_file.read_text())
+        pid = int(pid_file(name).read_text())
         os.kill(pid, 0)
         return pid
     return 0

@@ -11,7 +11,6 @@ Settings: "quorum-delay" (0.3 s) is how long after corosync's quorum /etc/pve be
 import base64
 import contextlib
 import errno
-import os
 import select
 import signal
 import socket
@@ -20,17 +19,16 @@ import time
 from pathlib import Path
 from typing import Any
 
-from . import corosyncd, fuse
+from . import corosyncd, fuse, scale
 from .clusterfs import ClusterFiles
 from .corosyncconf import Conf, parse
 from .daemon import alive, daemonize, on_signal
 from .database import FILE, Database, Item
-from .settings import RUNNING, complain, era, nodename, seconds
+from .settings import complain, era, nodename, seconds
 from .wire import resolve, seal, unseal
 
 MOUNTPOINT = "/etc/pve"
 HOST_CONF = corosyncd.CONF
-PID_FILE = RUNNING / "pmxcfs.pid"
 PORT = 5406
 
 
@@ -72,7 +70,7 @@ class Pmxcfs:
         self.quorum_since: float | None = None
         self.heard: dict[str, int] = {}  # versions of the others, since quorum was lost
         self.synced = False
-        self.delay = seconds("quorum-delay", 0.3)
+        self.delay = seconds("quorum-delay", scale.QUORUM_DELAY)
         self.view: dict[str, Any] | None = None
         if self.clustered:
             self._copy_conf(wake=False)
@@ -108,9 +106,8 @@ class Pmxcfs:
         new = HOST_CONF.with_suffix(".conf.new")
         new.write_bytes(self.database.items["corosync.conf"].data or b"")
         new.rename(HOST_CONF)
-        view = corosyncd.view()
-        if wake and old and view is not None:
-            os.kill(int(str(view["pid"])), signal.SIGHUP)
+        if wake and old:
+            corosyncd.reload()
 
     def quorate(self) -> bool:
         if not self.clustered:
@@ -229,7 +226,7 @@ class Pmxcfs:
                 self.look()
                 if self.clustered:
                     self.compare()
-                due = now + (0.1 if self.synced or not self.clustered else 0.03)
+                due = now + (scale.COMPARE if self.synced or not self.clustered else 0.03)
             ready = select.select([fd, listener], [], [], max(0.0, due - now))[0]
             if listener in ready:
                 self.hear(listener)
@@ -244,7 +241,7 @@ class Pmxcfs:
 
 def start(*, local: bool) -> int:
     """Mounts /etc/pve and serves it in the background; gives the exit status."""
-    if alive(PID_FILE):
+    if alive("pmxcfs"):
         complain("[main] notice: unable to acquire pmxcfs lock - trying again")
         return 255
     Path(MOUNTPOINT).mkdir(exist_ok=True)
@@ -253,13 +250,11 @@ def start(*, local: bool) -> int:
 
     def stop() -> None:
         fuse.unmount(MOUNTPOINT)
-        PID_FILE.unlink(missing_ok=True)
         sys.exit(0)
 
     def serve(ready: Any) -> None:
         on_signal(signal.SIGTERM, stop)
         fd = fuse.mount(MOUNTPOINT, "pmxcfs")
-        PID_FILE.write_text(f"{os.getpid()}\n")
         filesystem.look()
         ready()
         filesystem.serve(fd, listener)
@@ -269,7 +264,7 @@ def start(*, local: bool) -> int:
 
 def running() -> bool:
     """Whether a pmxcfs serves /etc/pve."""
-    return alive(PID_FILE) != 0
+    return alive("pmxcfs") != 0
 
 
 __all__ = ["FILE", "HOST_CONF", "MOUNTPOINT", "own_address", "running", "start"]

@@ -164,7 +164,7 @@ def _dispatch(words: list[str]) -> int:
     if command == "delnode":
         membership.delnode(arguments[0])
     elif command == "expected":
-        membership.expected(arguments[0])
+        return membership.expected(arguments[0])
     elif command == "status":
         return membership.status()
     elif command == "nodes":

@@ -9,7 +9,6 @@ from typing import NoReturn
 
 STANDIN = Path("/var/lib/standin")
 RUNNING = Path("/run/standin")
-VIEW = RUNNING / "corosync.json"  # what corosync sees of the cluster: written by corosync, read by the others
 
 
 def setting(name: str, default: str = "") -> str:

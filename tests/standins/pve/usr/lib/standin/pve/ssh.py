@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from . import scale
 from .settings import die, era, nodename, ssh_dir
 
 ROOT = Path("/root/.ssh")
@@ -27,15 +28,13 @@ def allow_root() -> None:
 
 
 def own_keys() -> None:
-    """Root's RSA key and client configuration where there are none yet.
-
-    The key has 1024 bits, where the real one has 2048 or 4096: those take long to make.
-    """
+    """Root's RSA key and client configuration where there are none yet."""
     ROOT.mkdir(mode=0o700, exist_ok=True)
     key = ROOT / "id_rsa"
     if not key.exists():
         comment = f"root@{nodename()}"
-        words = ["ssh-keygen", "-q", "-t", "rsa", "-b", "1024", "-N", "", "-C", comment, "-f", str(key)]
+        bits = str(scale.SSH_KEY_BITS)
+        words = ["ssh-keygen", "-q", "-t", "rsa", "-b", bits, "-N", "", "-C", comment, "-f", str(key)]
         subprocess.run(words, check=True)
     config = ROOT / "config"
     if not config.exists():

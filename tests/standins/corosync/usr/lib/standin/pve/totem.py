@@ -1,7 +1,8 @@
 """corosync: who of the nodelist is there, and whether that is a quorum.
 
 Real datagrams on UDP 5405 between the nodes' ring addresses: a cut cable, a wrong address, another authkey are seen.
-The view is a file (settings.VIEW) for pmxcfs and pvecm. Settings: "token" is how long a silent node counts as there
+The view is a file for those who want to know (corosyncd.py). SIGHUP has it read its configuration again, SIGUSR1 the
+votes that it expects. Settings: "token" is how long a silent node counts as there
 (0.6 s; facts: "A cut cable shows after 7 s"), "corosync-interval" the pause between two datagrams (0.05 s).
 """
 
@@ -16,10 +17,12 @@ from pathlib import Path
 
 from .corosyncconf import Conf, parse
 from .daemon import daemonize, on_signal
-from .settings import VIEW, complain, seconds
+from .settings import RUNNING, complain, seconds
 from .wire import is_local, resolve, seal, unseal
 
 CONF = Path("/etc/corosync/corosync.conf")
+VIEW = RUNNING / "corosync.json"  # what corosync sees of the cluster
+EXPECTED = RUNNING / "corosync.expected"  # where `pvecm expected` leaves its number before it wakes corosync
 PORT = 5405
 
 
@@ -117,27 +120,12 @@ class Corosync:
             new.rename(VIEW)
 
 
-def expected_file() -> Path:
-    """Where `pvecm expected` leaves its number before it wakes corosync."""
-    return VIEW.with_name("corosync.expected")
-
-
-def view() -> dict[str, object] | None:
-    """What the running corosync sees; None where none runs."""
-    try:
-        found: dict[str, object] = json.loads(VIEW.read_text())
-        os.kill(int(str(found["pid"])), 0)
-    except (OSError, ValueError):
-        return None
-    return found
-
-
 def start() -> int:
     """Starts corosync in the background; gives the exit status."""
     corosync = Corosync()
 
     def set_expected() -> None:
-        corosync.expected = int(expected_file().read_text())
+        corosync.expected = int(EXPECTED.read_text())
 
     def stop() -> None:
         VIEW.unlink(missing_ok=True)
