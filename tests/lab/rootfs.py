@@ -67,7 +67,8 @@ def _settle(new: Path) -> None:
     """Takes away what would make all nodes one and the same, and what Debian starts of its own accord."""
     for pattern in EMPTIED:
         for found in new.glob(pattern):
-            found.unlink()
+            if found.is_file() or found.is_symlink():
+                found.unlink()
     (new / "etc/machine-id").write_text("")
     (new / "var/log/journal").mkdir(exist_ok=True)  # kept over a reboot
     for unit in MASKED:

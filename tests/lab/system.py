@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
-from sandbox.systems import Layer, System, load_system, standin_data, write_units
+from sandbox.systems import STANDINS, Layer, System, load_system, standin_data, write_units
 
 from . import place
 
@@ -19,7 +19,7 @@ HERE = Path(__file__).parent
 # Stand-ins of the sandbox for what is real here.
 REAL = (
     "/usr/bin/systemctl", "/usr/bin/systemd-run", "/usr/bin/journalctl", "/usr/lib/standin/boot",
-    "/usr/lib/standin/shutdown", "/usr/sbin/corosync",
+    "/usr/lib/standin/shutdown",
 )  # fmt: skip
 # Debian's own units of what a system has under names or with settings of its own.
 FOREIGN = (
@@ -33,7 +33,7 @@ FOREIGN = (
     "networking",
     "ifupdown2-hotplug",
 )
-OPAQUE = ("/etc/corosync", "/etc/pve", "/etc/network", "/var/lib/standin", "/root", "/etc/ssh")
+OPAQUE = ("/etc/corosync", "/etc/pve", "/etc/network", "/var/lib/standin", "/root")
 
 
 def layer(name: str) -> Path:
@@ -130,8 +130,9 @@ def _write(directory: Path, system: System) -> None:
 
 def _files(system: System) -> dict[str, tuple[bytes, int]]:
     """{path: (content, mode)}: the sandbox's files of the system, the lab's stand-ins over them."""
-    found = {path: file for path, file in system.files.items() if path not in REAL}
-    for name in ("common", *(name for name in system.standins if name != "common")):
+    fake = {"/" + str(path.relative_to(STANDINS / "corosync")) for path in (STANDINS / "corosync").rglob("*")}
+    found = {path: file for path, file in system.files.items() if path not in REAL and path not in fake}
+    for name in system.standins:
         top = HERE / "standins" / name
         for path in sorted(p for p in top.rglob("*") if p.is_file() and "__pycache__" not in p.parts):
             mode = 0o755 if os.access(path, os.X_OK) else 0o644
