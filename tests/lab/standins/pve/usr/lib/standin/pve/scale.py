@@ -1,0 +1,8 @@
+"""How long things take and how large keys are: as in truth."""
+
+QUORUM_DELAY = 5.0  # facts: "for 4.7-5.1 s after create, `pvecm status` already says Quorate: Yes while /etc/pve ..."
+QUORUM_LOOK = 1.0  # facts: "`while !quorum sleep 1` **WITHOUT TIMEOUT**"
+COMPARE = 0.5
+SSH_KEY_BITS = 2048  # facts: "/root/.ssh/id_rsa (RSA, 2048 bit; 4096 from 8.0.6)": half of that from 8.0.6
+CERTIFICATE_KEY = ("RSA", "rsa_keygen_bits:2048")
+AUTHORITY_KEY = ("RSA", "rsa_keygen_bits:4096")
