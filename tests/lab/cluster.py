@@ -110,7 +110,7 @@ class Lab(Nodes):
         own = folder / "own"
         layers = [own, system.layer(here.name), rootfs.root()]
         if name in self._state:
-            layers = [self._state[name], *layers[1:]]
+            layers = [self._state[name] / "upper", self._state[name] / "own", *layers[1:]]
         node = Node(name, folder, layers, switches, f"{self.folder.name}-{name}")
         if name not in self._state:
             system.write_files(own, {**Installed(name, here, nics, gateway).files(), **self._account()})
@@ -125,6 +125,11 @@ class Lab(Nodes):
         words = ["openssl", "passwd", "-5", "-stdin"]
         secret = subprocess.run(words, input=PASSWORD, capture_output=True, text=True, check=True).stdout.strip()
         return {"/etc/shadow": (f"root:{secret}:17000:0:99999:7:::\n{rest}".encode(), 0o640)}
+
+    def member(self, name: str) -> str:
+        """The node that the node of that name joins."""
+        found: str = next(node.member for node in self._view.nodes if node.name == name)
+        return found
 
     def start(self, *names: str) -> None:
         """Switches nodes on, all at once; waits until they are up, and carries their scripts to them."""

@@ -28,6 +28,7 @@ EMPTIED = (
     "etc/ssh/ssh_host_*",
     "etc/corosync/*",
     "etc/systemd/system/*.wants/*",
+    "etc/systemd/system/*.service",
     "etc/rc?.d/[SK]*",
     "var/lib/corosync/*",
 )

@@ -33,7 +33,7 @@ FOREIGN = (
     "networking",
     "ifupdown2-hotplug",
 )
-OPAQUE = ("/etc/corosync", "/etc/pve", "/etc/network", "/var/lib/standin", "/root")
+OPAQUE = ("/etc/corosync", "/etc/pve", "/var/lib/standin", "/root")
 
 
 def layer(name: str) -> Path:
