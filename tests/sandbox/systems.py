@@ -25,6 +25,10 @@ OPAQUE = (
 )  # fmt: skip
 # What is not a part of a root file system, whatever the testing machine keeps there, is hidden as well.
 TOP_LEVEL = re.compile(r"bin|boot|dev|etc|home|lib\w*|media|mnt|opt|proc|root|run|sbin|srv|sys|tmp|usr|var")
+# Keys of a unit file that stand below [Service].
+SERVICE = re.compile(
+    r"Exec|Type$|RemainAfterExit|PIDFile|Restart|KillMode|Timeout|Environment|RuntimeDirectory|PrivateTmp|Standard"
+)
 MODES = {"/root": 0o700, "/tmp": 0o1777, "/var/tmp": 0o1777, "/var/lib/standin": 0o755}
 
 
@@ -91,10 +95,9 @@ def _packages(text: str, changes: Mapping[str, str]) -> str:
 def unit_file(name: str, unit: Mapping[str, object]) -> str:
     """The text of the unit file of NAME: the keys that are given, under the headings where systemd has them."""
     headings: dict[str, list[str]] = {"Unit": [], "Service": [], "Install": []}
-    service = {"Type", "ExecStart", "ExecStop", "ExecReload", "RemainAfterExit"}
     install = {"WantedBy", "Alias"}
     for key, value in {"Description": name, **unit}.items():
-        heading = "Service" if key in service or key.startswith("Exec") else "Install" if key in install else "Unit"
+        heading = "Service" if SERVICE.match(key) else "Install" if key in install else "Unit"
         headings[heading].append(f"{key}={value}")
     parts = ["\n".join([f"[{heading}]", *lines]) for heading, lines in headings.items() if lines]
     return "\n\n".join(parts) + "\n"
