@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from sandbox import Switch, keys
 from sandbox import network as installer
@@ -44,8 +44,10 @@ class Lab(Nodes):
 
     text: the description; names: which of its nodes to make, all by default; state: {node: the layer with all that it
     has become}, see `states`; systems: {node: system} of those that run another one than the target's own.
-    Root's password is PASSWORD on all of them.
+    Root's password is PASSWORD on all of them. living: the labs that are there, for whoever keeps logs.
     """
+
+    living: ClassVar[list["Lab"]] = []
 
     def __init__(
         self,
@@ -67,6 +69,8 @@ class Lab(Nodes):
             self._stack = stack
             self.folder = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=place.folder("nodes")))
             stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
+            self.living.append(self)
+            stack.callback(self.living.remove, self)
             self.switch = self._network(0)
             for name in self._names:
                 self.install(name)
@@ -94,7 +98,7 @@ class Lab(Nodes):
 
     def install(self, name: str, **more: Any) -> Node:
         """Makes a node, switched off; MORE: further lower layers or another group of NICs, for tests of the lab."""
-        view = next(node for node in self._view.nodes if node.name == name)
+        view = self.view_of(name)
         here = load_system(self._systems.get(name, self.system))
         nics: dict[str, list[str]] = {}
         switches: dict[str, Switch] = {}
@@ -126,10 +130,18 @@ class Lab(Nodes):
         secret = subprocess.run(words, input=PASSWORD, capture_output=True, text=True, check=True).stdout.strip()
         return {"/etc/shadow": (f"root:{secret}:17000:0:99999:7:::\n{rest}".encode(), 0o640)}
 
+    def view_of(self, name: str) -> Any:
+        """The node of that name, with all that is derived."""
+        return next(node for node in self._view.nodes if node.name == name)
+
     def member(self, name: str) -> str:
         """The node that the node of that name joins."""
-        found: str = next(node.member for node in self._view.nodes if node.name == name)
+        found: str = self.view_of(name).member
         return found
+
+    def rebuild(self, text: str) -> None:
+        super().rebuild(text)
+        self._view = support.view(text)
 
     def start(self, *names: str) -> None:
         """Switches nodes on, all at once; waits until they are up, and carries their scripts to them."""
@@ -161,6 +173,8 @@ class Lab(Nodes):
             seen = members(node)
             return in_quorum(node) and all(seen.get(name) for name in wanted)
         return False
+
+    until = staticmethod(until)
 
     def until_whole(self, *names: str, limit: float = 90) -> None:
         until(lambda: self.whole(*names), "the cluster is whole", limit)
