@@ -1,7 +1,8 @@
 # What the README and the docs name, in short. PYTEST=... names another pytest.
 PYTEST = .venv/bin/pytest
 
-.PHONY: check faults table
+.PHONY: check faults table lab lab-check lab-table lab-list lab-down lab-clean lab-enter lab-start lab-stop lab-reboot \
+	lab-cut lab-plug lab-unplug
 
 # The tests, as the README has them: of the faults a fixed sample.
 check:
@@ -14,3 +15,24 @@ faults:
 # The table of docs/safety.md, written anew.
 table:
 	$(PYTEST) -q -n 4 --renew tests/faults
+
+# Real nodes: make lab [FILE=examples/depot.toml] brings them up and says how to enter them (docs/lab.md).
+LAB = PYTHONPATH=tests:. $(dir $(PYTEST))python -m lab
+lab:
+	$(LAB) up $(FILE)
+lab-list lab-down lab-clean:
+	$(LAB) $(@:lab-%=%)
+lab-start lab-stop lab-reboot lab-cut:
+	$(LAB) $(@:lab-%=%) $(NODE)
+lab-plug lab-unplug:
+	$(LAB) $(@:lab-%=%) $(NODE) $(NIC)
+lab-enter:
+	@$(LAB) enter $(NODE)
+
+# All scenarios of the lab; the table of what came of each is printed at the end.
+lab-check:
+	$(PYTEST) -q -n 3 --dist worksteal -m lab
+
+# The same, and the table goes into docs/lab.md.
+lab-table:
+	$(PYTEST) -q -n 3 --dist worksteal -m lab --renew

@@ -15,6 +15,7 @@ from pathlib import Path
 from sandbox import Machine, Switch
 from sandbox.holder import Holder
 from sandbox.inroot import Root
+from sandbox.machine import PATH
 
 from .groups import Group
 
@@ -190,6 +191,10 @@ class Node(Machine):
     def _enter(self) -> list[str]:
         assert self.pid, f"{self.name} is off"
         return ["dash", "-c", _ENTER, "enter", *self._group.doors(), "--", "nsenter", "-t", str(self.pid), "-a"]
+
+    def enter(self) -> list[str]:
+        """The words before those of a command that run it in the node from anywhere, with a login's environment."""
+        return [*self._enter(), "env", "-i", f"PATH={PATH}", "HOME=/root", "TERM=xterm", "USER=root", "LANG=C.UTF-8"]
 
     def _failed(self, why: str) -> NodeFailed:
         return NodeFailed(f"{self.name}: {why}\n{self.console()}")

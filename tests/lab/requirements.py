@@ -24,9 +24,8 @@ ip link add try2 type bridge
 """
 
 
-@functools.cache
-def missing_requirement() -> str | None:
-    """What is missing for the lab, in plain words; None where nothing is."""
+def missing_programs() -> str | None:
+    """What is missing for the lab of root's rights, programs and devices, in plain words; None where nothing is."""
     if os.geteuid() != 0:
         return "the lab needs root"
     path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
@@ -37,6 +36,15 @@ def missing_requirement() -> str | None:
         return "the lab needs /dev/fuse"
     if not groups.hierarchies():
         return "the lab needs control groups: neither cgroup2 nor systemd's own hierarchy is mounted"
+    return None
+
+
+@functools.cache
+def missing_requirement() -> str | None:
+    """What is missing for the lab, in plain words, after having tried it; None where nothing is."""
+    reason = missing_programs()
+    if reason is not None:
+        return reason
     folder = place.folder("try")
     try:
         for name in ("lower", "upper", "work", "root"):
