@@ -155,6 +155,10 @@ class Lab(Nodes):
         """Puts the node's script to /root/NAME.sh."""
         self.node[name].put(f"/root/{name}.sh", self.scripts[name])
 
+    def call(self, name: str, *words: str, **options: Any) -> support.Run:
+        """Runs a node's script there, with time for what truly takes long; OPTIONS are those of support.run."""
+        return super().call(name, *words, **{"timeout": 400, **options})
+
     def add(self, name: str, **options: Any) -> Node:
         """One more node of the description, switched on."""
         node = self.install(name)

@@ -8,6 +8,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from . import place, rootfs, system
@@ -23,9 +24,11 @@ def fresh(lab: Lab) -> None:
 def prepared(lab: Lab) -> None:
     """The first node has created the cluster, the others are ready to join it."""
     first, *others = lab.node
-    lab.apply(first).expect(0)
-    for name in others:
-        lab.prepare(name)
+    with ThreadPoolExecutor() as pool:
+        waits = [pool.submit(lab.prepare, name) for name in others]
+        lab.apply(first).expect(0)
+        for one in waits:
+            one.result()
 
 
 def formed(lab: Lab) -> None:

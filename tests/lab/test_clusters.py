@@ -134,7 +134,7 @@ def test_a_node_added_later_through_another_member(lab: MakeLab, target: str) ->
     nodes.add("pve6")
     nodes.prepare("pve6")
     nodes.call("pve4", "admit").expect(0)
-    nodes.apply("pve6", answers=ANSWERS, timeout=200).expect(0)
+    nodes.apply("pve6", answers=ANSWERS).expect(0)
     is_whole_and_described(nodes)
     changes_nothing(nodes)
 
