@@ -103,8 +103,9 @@ class Lab(Nodes):
         nics: dict[str, list[str]] = {}
         switches: dict[str, Switch] = {}
         main = next(one for one in view.interfaces if one.main)
-        for one in (one for one in view.interfaces if one.kind == "nic"):
-            first = one.name in main.lowers or one is main
+        lower = [one for one in view.interfaces if one.kind == "nic"]
+        for one in sorted(lower, key=lambda one: one.name not in main.lowers):
+            first = one.name in main.lowers
             number = 0 if first else 1 + sum(1 for nic in switches if switches[nic] is not self.switch)
             switches[one.name] = self._network(number)
             carrier = main if first else one

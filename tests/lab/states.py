@@ -59,14 +59,17 @@ def _make(path: Path, lab: Lab, form: Form) -> None:
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir()
     start = time.monotonic()
-    with lab:
-        form(lab)
-        for node in lab.node.values():
-            node.stop()
-        for name, node in lab.node.items():
-            (new / name).mkdir()
-            for part in ("upper", "own"):
-                (node.folder / part).rename(new / name / part)
-                (node.folder / part).mkdir()
-    (new / "made.json").write_text(json.dumps({"seconds": round(time.monotonic() - start, 1)}))
-    new.rename(path)
+    try:
+        with lab:
+            form(lab)
+            for node in lab.node.values():
+                node.stop()
+            for name, node in lab.node.items():
+                (new / name).mkdir()
+                for part in ("upper", "own"):
+                    (node.folder / part).rename(new / name / part)
+                    (node.folder / part).mkdir()
+        (new / "made.json").write_text(json.dumps({"seconds": round(time.monotonic() - start, 1)}))
+        new.rename(path)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
