@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 from faults import sample, table
+from sandbox.once import folder_of_this_run
 from sandbox.requirements import require_sandbox
+
+__all__ = ["folder_of_this_run"]
 
 
 class TouchedTheRealHome(Exception):

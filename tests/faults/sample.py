@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import os
 import random
-import tempfile
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -48,9 +47,3 @@ def pick(points: Sequence[Point], count: int, *key: object) -> list[Point]:
 def share(points: Sequence[Point], part: int) -> list[Point]:
     """The points that are for part PART of PARTS."""
     return list(points[part::PARTS])
-
-
-def folder() -> str:
-    """Where the workers of this run of the tests keep what one has made for all; the controller removes it."""
-    controller = os.getppid() if "PYTEST_XDIST_WORKER" in os.environ else os.getpid()
-    return os.path.join(tempfile.gettempdir(), f"pvegen-faults-{controller}")

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -90,7 +89,6 @@ class Collector:
         return wanted == {name for name, cell in self.cells.items() if len(cell.seen) == cell.parts}
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        shutil.rmtree(sample.folder(), ignore_errors=True)
         if not self.is_whole():
             return
         old = PAGE.read_text("utf-8") if PAGE.exists() else ""

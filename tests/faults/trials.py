@@ -6,27 +6,21 @@ A column of the table is a role of the node (alone, first, joiner) on one or bot
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import functools
-import os
-import pickle
 import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
-from sandbox import SHELLS, Entry, Result, Sandbox, Tree, diff_trees
+from sandbox import SHELLS, Entry, Result, Sandbox, Saved, Tree, diff_trees, made_once
 from scripts import support
 from scripts.nodes import TARGETS, Nodes, bail, description, trash
 from scripts.support import Run
-from scripts.test_join import trusted, wait
+from scripts.test_join import a_pair, wait
 
-from . import sample
 from .table import COLUMNS
-
-Made = TypeVar("Made")
 
 LIMITS = "[limits]\nunit = 10\nnetwork = 8\napi = 15\n"
 # Files of an administrator's in what the script writes to: they are there at the end too.
@@ -159,14 +153,19 @@ def trial(role: str, target: str) -> Iterator[Trial]:
         with Sandbox(target, "pve1", files=files) as box:
             box.put(support.PLACE, support.build(support.ONE.format(target=target) + LIMITS)["pve1"])
             yield Trial(role, target, box)
-    else:
+    elif role == "first":
         with Nodes(description(target, 2), ["pve1"], files=files) as nodes:
-            if role == "joiner":
-                nodes.apply("pve1").expect(0)
-                nodes.add("pve2")
-                nodes.prepare("pve2")
-                trusted(nodes, "pve2")
-            yield Trial(role, target, nodes["pve2" if role == "joiner" else "pve1"], nodes)
+            yield Trial(role, target, nodes["pve1"], nodes)
+    else:
+        saved = made_once(f"joiner {target}", functools.partial(_saved_joiner, target, files))
+        with Nodes(description(target, 2), saved=saved) as nodes:
+            wait(nodes["pve1"], "grep -q '\"quorate\": 1' /etc/pve/.members")
+            yield Trial(role, target, nodes["pve2"], nodes)
+
+
+def _saved_joiner(target: str, files: dict[str, str]) -> dict[str, Saved]:
+    with a_pair(target, files=files) as nodes:
+        return nodes.save()
 
 
 def end_state(box: Sandbox) -> Tree:
@@ -196,23 +195,6 @@ def without_notes(tree: Tree) -> Tree:
         path: Entry(entry.kind, entry.mode, entry.uid, entry.gid) if path.startswith(support.STATE) else entry
         for path, entry in tree.items()
     }
-
-
-def shared(name: str, make: Callable[[], Made]) -> Made:
-    """What MAKE gives, made once for all workers of this run of the tests."""
-    place = sample.folder()
-    os.makedirs(place, 0o700, exist_ok=True)
-    path = os.path.join(place, re.sub(r"\W", "-", name))
-    with open(f"{path}.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not os.path.exists(path):
-            made = make()
-            with open(f"{path}.new", "wb") as file:
-                pickle.dump(made, file)
-            os.rename(f"{path}.new", path)
-    with open(path, "rb") as file:
-        found: Made = pickle.load(file)
-    return found
 
 
 @dataclass(frozen=True)
@@ -250,7 +232,7 @@ def seen(role: str, target: str) -> Seen:
         calls = [found[1] for line in lines if (found := re.match(rf"{shell}<[^>]*>\s+(vfork|clone)\(", line))]
         return Seen(state, [(call, calls[: at + 1].count(call)) for at, call in enumerate(calls)], lines)
 
-    return shared(f"{role} {target}", make)
+    return made_once(f"undisturbed {role} {target}", make)
 
 
 def points_of(column: str, of: Callable[[str, str], list[Any]]) -> list[tuple[str, str, Any]]:

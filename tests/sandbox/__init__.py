@@ -2,7 +2,9 @@
 
 from .harness import Sandbox
 from .machine import Machine, Result
+from .once import made_once
 from .requirements import missing_requirement, require_sandbox
+from .saved import Saved
 from .shells import SHELLS
 from .switch import Switch
 from .trees import Change, Entry, Tree, diff_trees
@@ -14,9 +16,11 @@ __all__ = [
     "Machine",
     "Result",
     "Sandbox",
+    "Saved",
     "Switch",
     "Tree",
     "diff_trees",
+    "made_once",
     "missing_requirement",
     "require_sandbox",
 ]

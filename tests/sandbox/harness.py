@@ -7,12 +7,13 @@ import stat
 import subprocess
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import ClassVar
 
 from . import keys, network
 from .holder import Holder
 from .inroot import Root
 from .machine import Machine
+from .once import made_once
+from .saved import Saved, pack, unpack
 from .shells import shell_command
 from .switch import Switch
 from .systems import HERE, hidden, load_system, standin_data, unit_file, write_layer
@@ -39,6 +40,8 @@ class Sandbox(Machine):
         tests that have no use for them (alt-p11's pve-cluster and pveproxy take 0.3 s).
     start: whether to boot at once with the enabled units. real_network: whether ifupdown2 itself sets up the network
         at the first boot as well, instead of the sandbox doing the same in less time.
+    saved: what `save` gave of an earlier sandbox of this system, whose disk this one is to have; it then boots as that
+        one would have done.
     """
 
     def __init__(
@@ -57,6 +60,7 @@ class Sandbox(Machine):
         held: Sequence[str] = (),
         start: bool = True,
         real_network: bool = False,
+        saved: Saved | None = None,
     ) -> None:
         self.system = load_system(system)
         self.hostname = hostname
@@ -70,7 +74,8 @@ class Sandbox(Machine):
         self._files = files or {}
         self._size = disk
         self._held = held
-        self._first_boot = True
+        self._saved = saved
+        self._first_boot = saved is None
         self._real_network = real_network
         self._interfaces_file = "/etc/network/interfaces"
         self._start = start
@@ -102,11 +107,12 @@ class Sandbox(Machine):
         )
         self._disk_path = f"/proc/{self._disk.pid}/root{self._box}"
         self._disk_root = Root(self._disk_path)
-        extra = self._extra_files()
-        if self._boots_ready_made():
-            extra |= self._network_state()
-        write_layer(f"{self._disk_path}/layer", self.system, extra, sh=self._sh)
-        self._write_standin_data()
+        self._given = self._saved.files if self._saved else self._extra_files()
+        write_layer(f"{self._disk_path}/layer", self.system, self._given, sh=self._sh)
+        if self._saved:
+            unpack(self._disk_path, self._saved.disk)
+        else:
+            self._write_standin_data()
         if self._start:
             self.boot()
 
@@ -156,6 +162,12 @@ class Sandbox(Machine):
         self.run(["/usr/lib/standin/shutdown"], timeout=120)
         self.power_off()
         self.boot()
+
+    def save(self) -> Saved:
+        """Shuts the node down as a reboot does, and gives what another sandbox needs to go on from there."""
+        self.run(["/usr/lib/standin/shutdown"], timeout=120)
+        self.power_off()
+        return Saved(self._given, pack(self._disk_path))
 
     # The disk -----------------------------------------------------------------------------------------------------------
 
@@ -232,8 +244,6 @@ class Sandbox(Machine):
 
     # A first boot with ifupdown2, which takes half a second, is shown once to each configuration ---------------------
 
-    _network_states: ClassVar[dict[str, dict[str, tuple[bytes, int]]]] = {}
-
     def _boots_ready_made(self) -> bool:
         own = self._interfaces_file in self._files or self._real_network
         return self.system.network == "ifupdown2" and not own
@@ -241,17 +251,16 @@ class Sandbox(Machine):
     def _network_state(self) -> dict[str, tuple[bytes, int]]:
         """The files that a real boot with this configuration leaves on the disk, as {path: (content, mode)}."""
         text = network.files(self)[self._interfaces_file]
-        if text not in self._network_states:
-            others = [name for name in self.system.units if name != "networking"]
-            first = Sandbox(self.system.name, nics=self.nics, gateway=self.gateway, held=others, real_network=True)
-            with first:
-                found = {
-                    path: (entry.content, entry.mode)
-                    for path, entry in first.changes().items()
-                    if isinstance(entry.content, bytes)
-                }
-            self._network_states[text] = found
-        return self._network_states[text]
+        return made_once(f"network of {self.system.name}: {text}", self._network_really_made)
+
+    def _network_really_made(self) -> dict[str, tuple[bytes, int]]:
+        others = [name for name in self.system.units if name != "networking"]
+        with Sandbox(self.system.name, nics=self.nics, gateway=self.gateway, held=others, real_network=True) as first:
+            return {
+                path: (entry.content, entry.mode)
+                for path, entry in first.changes().items()
+                if isinstance(entry.content, bytes)
+            }
 
     def _network_ready_made(self) -> None:
         """Sets up the interfaces as ifupdown2 does; the networking unit then has nothing to do."""
@@ -277,6 +286,8 @@ class Sandbox(Machine):
         for path, content in self._files.items():
             mode = self.system.modes.get(path, 0o644)
             extra[path] = (content.encode() if isinstance(content, str) else content, mode)
+        if self._boots_ready_made():
+            extra |= self._network_state()
         return extra
 
     def _write_standin_data(self) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sandbox import Sandbox, Switch
+from sandbox import Sandbox, Saved, Switch, made_once
 
 from . import support
 from .support import Run
@@ -64,6 +64,10 @@ def description(
 @functools.cache
 def root_key(name: str) -> tuple[str, str]:
     """A key pair of root's for the node: private and public; small, since the script's own takes seconds to make."""
+    return made_once(f"root's key on {name}", functools.partial(_new_key, name))
+
+
+def _new_key(name: str) -> tuple[str, str]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "key")
         words = ["ssh-keygen", "-q", "-t", "rsa", "-b", "1024", "-N", "", "-C", f"root@{name}", "-f", str(path)]
@@ -75,15 +79,24 @@ class Nodes:
     """Sandboxes pve1, pve2, ... of one description on one switch, each with its script at /root/NAME.sh.
 
     names: which of the description's nodes to make, all by default; key: whether root has a key pair before the
-    script makes one; options: those of Sandbox, for all.
+    script makes one; saved: what `save` gave of earlier ones, from where they go on; options: those of Sandbox, for all.
     """
 
-    def __init__(self, text: str, names: Sequence[str] = (), *, key: bool = True, **options: Any) -> None:
+    def __init__(
+        self,
+        text: str,
+        names: Sequence[str] = (),
+        *,
+        key: bool = True,
+        saved: Mapping[str, Saved] | None = None,
+        **options: Any,
+    ) -> None:
         self.text, self.scripts = text, support.build(text)
         self.system = "alt-p11" if 'target = "alt-p11"' in text else "alt-p8"
         self.node: dict[str, Sandbox] = {}
         self._names = names or list(self.scripts)
         self._key = key
+        self._saved = dict(saved or {})
         self._options = {"root_password": PASSWORD, "gateway": GATEWAY, **options}
         self._stack = ExitStack()
 
@@ -102,15 +115,21 @@ class Nodes:
     def add(self, name: str, **options: Any) -> Sandbox:
         """One more node on the switch."""
         number = int(name.removeprefix("pve"))
+        saved = self._saved.pop(name, None)
         made = {"system": self.system, "nics": {"eth0": [f"{address(number)}/24"]}, **self._options, **options}
+        made["saved"] = saved
         box = Sandbox(hostname=name, switch=self.switch, **made)
         self.node[name] = self._stack.enter_context(box)
         box.put(f"/root/{name}.sh", self.scripts[name])
-        if self._key:
+        if self._key and saved is None:
             private, public = root_key(name)
             box.put("/root/.ssh/id_rsa", private, 0o600)
             box.put("/root/.ssh/id_rsa.pub", public)
         return box
+
+    def save(self) -> dict[str, Saved]:
+        """Shuts all nodes down, and gives what others need to go on from there."""
+        return {name: box.save() for name, box in self.node.items()}
 
     def __getitem__(self, name: str) -> Sandbox:
         return self.node[name]

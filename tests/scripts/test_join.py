@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
-from sandbox import Sandbox
+from sandbox import Sandbox, Saved, made_once
 
 from . import support
 from .nodes import ANSWERS, TARGETS, Nodes, bail, description, grouped, in_quorum, members, root_key, trash
@@ -27,13 +28,20 @@ def trusted(nodes: Nodes, joiner: str, member: str = "pve1") -> None:
     nodes[joiner].run(f"ssh-keyscan 10.0.0.{250 + number} 2>/dev/null >/root/.ssh/known_hosts").check()
 
 
-@pytest.fixture(scope="module", params=grouped("pair"))
-def pair(request: pytest.FixtureRequest) -> Iterator[Nodes]:
-    """pve1 with its cluster; pve2 ready to join, its root trusted; kept so by every test that uses it."""
-    with Nodes(description(request.param, 2)) as nodes:
+@contextmanager
+def a_pair(target: str, **options: object) -> Iterator[Nodes]:
+    """pve1 with its cluster; pve2 ready to join, its root trusted."""
+    with Nodes(description(target, 2), **options) as nodes:  # type: ignore[arg-type]
         nodes.apply("pve1").expect(0)
         nodes.prepare("pve2")
         trusted(nodes, "pve2")
+        yield nodes
+
+
+@pytest.fixture(scope="module", params=grouped("pair"))
+def pair(request: pytest.FixtureRequest) -> Iterator[Nodes]:
+    """A pair that is kept as it is by every test that uses it."""
+    with a_pair(request.param) as nodes:
         yield nodes
 
 
@@ -323,12 +331,16 @@ def test_in_every_shell_a_join_that_fails_lets_the_lock_go(still_a_pair: Nodes, 
 
 @contextmanager
 def ready(target: str, **options: object) -> Iterator[Nodes]:
-    """A pair as above, for one test."""
-    with Nodes(description(target, 2, **options)) as nodes:  # type: ignore[arg-type]
-        nodes.apply("pve1").expect(0)
-        nodes.prepare("pve2")
-        trusted(nodes, "pve2")
+    """A pair as above, for one test: made once, shut down and saved, and booted again from what is on its disks."""
+    saved = made_once(f"ready {target}", functools.partial(_saved_pair, target))
+    with Nodes(description(target, 2, **options), saved=saved) as nodes:  # type: ignore[arg-type]
+        wait(nodes["pve1"], "grep -q '\"quorate\": 1' /etc/pve/.members")
         yield nodes
+
+
+def _saved_pair(target: str) -> dict[str, Saved]:
+    with a_pair(target) as nodes:
+        return nodes.save()
 
 
 def joined(nodes: Nodes, count: int = 2) -> None:
