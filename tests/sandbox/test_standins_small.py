@@ -61,3 +61,11 @@ def test_configuration_of_ssh_is_read_where_alt_has_it(old: Sandbox) -> None:
     assert oct(old.tree("/etc/openssh/sshd_config")["/etc/openssh/sshd_config"].mode) == "0o600"
     assert old.run("sshd -T | grep -c '^acceptenv LC_PVE'").stdout == "0\n"
     assert "sendenv LC_TIME" in old.run("ssh -G pve2").stdout
+
+
+def test_modules_of_stand_ins_are_compiled_beforehand(old: Sandbox) -> None:
+    """Each start of pvecm would compile them anew."""
+    words = "import sys; sys.path.insert(0, '/usr/lib/standin'); from pve import settings; print(settings.die.__code__)"
+    done = old.run(["python3", "-ISBv", "-c", words]).check()
+    assert "code object from '/usr/lib/standin/pve/__pycache__/settings" in done.stderr
+    assert 'file "/usr/lib/standin/pve/settings.py"' in done.stdout
