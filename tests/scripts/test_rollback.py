@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import functools
 import re
+from dataclasses import dataclass
 
 import pytest
 from faults.sample import EVERY
 from faults.trials import ADMINS, LIMITS
-from sandbox import SHELLS, Sandbox, Tree, diff_trees
+from sandbox import SHELLS, Sandbox, Saved, Tree, diff_trees, made_once
 
 from . import support
 from .nodes import TARGETS, Nodes, description, login, trash
@@ -343,16 +344,33 @@ def test_what_admit_opened_is_closed_first() -> None:
 # Runs that die ------------------------------------------------------------------------------------------------------
 
 
-@functools.cache
-def commands(target: str) -> dict[str, int]:
-    """How many commands and subshells a rollback makes."""
+@dataclass(frozen=True)
+class Applied:
+    """A node to which all is applied, switched off; what it was before; how many commands and subshells a rollback makes."""
+
+    saved: Saved
+    before: Tree
+    units: dict[str, str]
+    addresses: str
+    commands: dict[str, int]
+
+
+def applied(target: str) -> Applied:
+    return made_once(f"applied {target}", functools.partial(_applied, target))
+
+
+def _applied(target: str) -> Applied:
     with fresh(target) as box:
         box.put(support.PLACE, local(target))
+        before, stood, net = disk(box), units(box), addresses(box)
         support.apply(box).expect(0)
+        saved = box.save()
+    with Sandbox(target, "pve1", saved=saved) as box:
         words = ["strace", "-qq", "-o", "/tmp/calls", "-e", "trace=vfork,clone", "-e", "signal=none"]
         box.run([*words, "dash", support.PLACE, "rollback"], timeout=120).check()
         text = box.read("/tmp/calls")
-        return {call: len(re.findall(rf"^{call}\(", text, re.M)) for call in ("vfork", "clone")}
+        counts = {call: len(re.findall(rf"^{call}\(", text, re.M)) for call in ("vfork", "clone")}
+    return Applied(saved, before, stood, net, counts)
 
 
 def die(box: Sandbox, call: str, kind: str, n: int) -> int:
@@ -366,17 +384,15 @@ def die(box: Sandbox, call: str, kind: str, n: int) -> int:
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("kind", ["vfork", "clone"])
 def test_a_rollback_that_dies_anywhere_is_ended_by_the_next(target: str, kind: str) -> None:
-    count = commands(target)[kind]
+    node = applied(target)
+    count = node.commands[kind]
     for n in range(3, count + 1, 1 if EVERY else max(1, count // 6)):
-        with fresh(target) as box:
-            box.put(support.PLACE, local(target))
-            before, stood, net = disk(box), units(box), addresses(box)
-            support.apply(box).expect(0)
+        with Sandbox(target, "pve1", saved=node.saved) as box:
             # How often it looks for the end of the switch is another thing each time.
             assert die(box, "rollback", kind, n) in ((137,) if n < count * 0.7 else (0, 137)), n
             rollback(box).expect(0)
-            same(before, box)
-            assert (units(box), addresses(box)) == (stood, net), n
+            same(node.before, box)
+            assert (units(box), addresses(box)) == (node.units, node.addresses), n
             assert trash(box) == [] and not box.exists(support.STATE), n
 
 
