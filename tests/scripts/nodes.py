@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sandbox import Sandbox, Saved, Switch, made_once
+from faults.sample import EVERY
+from sandbox import SHELLS, Sandbox, Saved, Switch, made_once
 
 from . import support
 from .support import Run
@@ -23,6 +24,20 @@ ANSWERS = {"(yes/no": "yes", "assword": PASSWORD}
 """To what ssh asks: whether the host key is right, and the password."""
 LIMITS = {"unit": 10, "network": 8, "quorum": 15, "join": 60, "api": 15}
 TARGETS = ("alt-p8", "alt-p11")
+
+
+def shells_and_targets(but: str = "") -> list[tuple[str, str]]:
+    """(target, shell): every shell BUT one in turn on one target or the other, dash on both; all of both where EVERY.
+
+    For what hangs on the shell, and on the target no more than what dash shows.
+    """
+    names = [name for name in SHELLS if name != but]
+    return [
+        (target, name)
+        for number, name in enumerate(names)
+        for turn, target in enumerate(TARGETS)
+        if EVERY or name == "dash" or number % len(TARGETS) == turn
+    ]
 
 
 def grouped(name: str) -> list[Any]:

@@ -10,7 +10,7 @@ from sandbox import SHELLS, Sandbox
 
 from . import support
 from .conftest import Make
-from .nodes import trash
+from .nodes import shells_and_targets, trash
 from .support import PLACE, Run
 
 pytestmark = pytest.mark.sandbox
@@ -272,8 +272,7 @@ def test_a_run_that_looked_long_ago_does_not_get_the_lock_of_a_later_one(make: M
 
 
 @pytest.mark.trap("B2")
-@pytest.mark.parametrize("shell", SHELLS)
-@pytest.mark.parametrize("target", support.TEXTS)
+@pytest.mark.parametrize(("target", "shell"), shells_and_targets())
 def test_what_it_starts_inherits_neither_the_lock_nor_the_log(make: Make, target: str, shell: str) -> None:
     box = make(ALONE[target], held=HELD)
     daemon = "case $1 in start | restart) /usr/bin/sleep 60 >/dev/null 2>&1 & ;; esac\n"

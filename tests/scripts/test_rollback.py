@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import pytest
 from faults.sample import EVERY
 from faults.trials import ADMINS, LIMITS
-from sandbox import SHELLS, Sandbox, Saved, Tree, diff_trees, made_once
+from sandbox import Sandbox, Saved, Tree, diff_trees, made_once
 
 from . import support
-from .nodes import TARGETS, Nodes, description, login, trash
+from .nodes import TARGETS, Nodes, description, login, shells_and_targets, trash
 from .test_join import ready
 
 pytestmark = pytest.mark.sandbox
@@ -97,8 +97,7 @@ def test_all_is_as_it_was_first_and_apply_works_again(target: str) -> None:
         support.verify(box).expect(0)
 
 
-@pytest.mark.parametrize("shell", [shell for shell in SHELLS if shell != "dash"])
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize(("target", "shell"), shells_and_targets(but="dash"))
 def test_in_every_shell(target: str, shell: str) -> None:
     with fresh(target) as box:
         box.put(support.PLACE, local(target))
