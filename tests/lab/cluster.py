@@ -3,7 +3,6 @@
 import contextlib
 import os
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -12,6 +11,7 @@ from typing import Any, ClassVar
 
 from sandbox import Switch, keys
 from sandbox import network as installer
+from sandbox.harness import encrypted
 from sandbox.systems import System, load_system
 from scripts import support
 from scripts.nodes import PASSWORD, Nodes, in_quorum, members
@@ -127,9 +127,7 @@ class Lab(Nodes):
         """Root's password, on the accounts of the shared root file system."""
         lines = (rootfs.root() / "etc/shadow").read_text().splitlines(keepends=True)
         rest = "".join(line for line in lines if not line.startswith("root:"))
-        words = ["openssl", "passwd", "-5", "-stdin"]
-        secret = subprocess.run(words, input=PASSWORD, capture_output=True, text=True, check=True).stdout.strip()
-        return {"/etc/shadow": (f"root:{secret}:17000:0:99999:7:::\n{rest}".encode(), 0o640)}
+        return {"/etc/shadow": (f"root:{encrypted(PASSWORD)}:17000:0:99999:7:::\n{rest}".encode(), 0o640)}
 
     def view_of(self, name: str) -> Any:
         """The node of that name, with all that is derived."""

@@ -1,5 +1,6 @@
 """Sandbox: one node, in which a script runs as root and can break nothing but itself."""
 
+import functools
 import os
 import shlex
 import signal
@@ -316,11 +317,14 @@ def box_directory() -> str:
 
 def _shadow(password: str | None) -> bytes:
     """The machine's /etc/shadow with root's entry made anew."""
-    secret = "*"
-    if password is not None:
-        words = ["openssl", "passwd", "-5", "-stdin"]
-        done = subprocess.run(words, input=password, capture_output=True, text=True, check=True)
-        secret = done.stdout.strip()
+    secret = "*" if password is None else encrypted(password)
     with open("/etc/shadow") as file:
         rest = [line for line in file if not line.startswith("root:")]
     return "".join([f"root:{secret}:17000:0:99999:7:::\n", *rest]).encode()
+
+
+@functools.cache
+def encrypted(password: str) -> str:
+    """The password as /etc/shadow has it."""
+    words = ["openssl", "passwd", "-5", "-stdin"]
+    return subprocess.run(words, input=password, capture_output=True, text=True, check=True).stdout.strip()
