@@ -9,6 +9,7 @@ import pytest
 from faults import sample, table
 from sandbox.once import folder_of_this_run
 from sandbox.requirements import require_sandbox
+from sandbox.signals import ignore_for_ourselves_alone
 
 __all__ = ["folder_of_this_run"]
 
@@ -23,6 +24,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """The table of faults is put together by the one process to which all workers report."""
+    ignore_for_ourselves_alone()
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(table.Collector(), "faults")
 
