@@ -33,7 +33,8 @@ FOREIGN = (
     "networking",
     "ifupdown2-hotplug",
 )
-OPAQUE = ("/etc/corosync", "/etc/pve", "/var/lib/standin", "/root")
+OPAQUE = ("/etc/corosync", "/etc/pve", "/etc/network/interfaces.d", "/etc/init.d", "/var/lib/standin", "/root")
+HIDDEN = ("/etc/systemd/system/sshd.service",)  # Debian's alias, which would win over the system's own unit
 
 
 def layer(name: str) -> Path:
@@ -114,7 +115,7 @@ def _write(directory: Path, system: System) -> None:
     for path in (*OPAQUE, *(path for path in system.opaque if path not in OPAQUE)):
         made.opaque(path)
     own = units(system)
-    for path in (*system.absent, *(f"/usr/lib/systemd/system/{unit}.service" for unit in FOREIGN if unit not in own)):
+    for path in (*HIDDEN, *system.absent, *(f"/usr/lib/systemd/system/{unit}.service" for unit in FOREIGN if unit not in own)):
         if path not in files and path not in system.links:
             made.hide(path)
     for path, (data, mode) in files.items():

@@ -65,6 +65,15 @@ def unmount(directory: str) -> None:
     ctypes.CDLL(None).umount2(directory.encode(), detach)
 
 
+def unmount_stale(directory: str) -> None:
+    """Takes away what a process that was killed has left (from memory of pmxcfs's sources, which do so first)."""
+    try:
+        os.stat(directory)
+    except OSError as error:
+        if error.errno == errno.ENOTCONN:
+            unmount(directory)
+
+
 class Server:
     """Answers the kernel's requests on a descriptor out of a FileSystem."""
 

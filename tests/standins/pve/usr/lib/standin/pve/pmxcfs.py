@@ -244,6 +244,7 @@ def start(*, local: bool) -> int:
     if alive("pmxcfs"):
         complain("[main] notice: unable to acquire pmxcfs lock - trying again")
         return 255
+    fuse.unmount_stale(MOUNTPOINT)
     Path(MOUNTPOINT).mkdir(exist_ok=True)
     filesystem = Pmxcfs(local=local)
     listener = socket.create_server(("", PORT), reuse_port=False)
