@@ -115,7 +115,11 @@ def _write(directory: Path, system: System) -> None:
     for path in (*OPAQUE, *(path for path in system.opaque if path not in OPAQUE)):
         made.opaque(path)
     own = units(system)
-    for path in (*HIDDEN, *system.absent, *(f"/usr/lib/systemd/system/{unit}.service" for unit in FOREIGN if unit not in own)):
+    for path in (
+        *HIDDEN,
+        *system.absent,
+        *(f"/usr/lib/systemd/system/{unit}.service" for unit in FOREIGN if unit not in own),
+    ):
         if path not in files and path not in system.links:
             made.hide(path)
     for path, (data, mode) in files.items():

@@ -4,12 +4,12 @@ GET / is 200; /api2/json/... without a ticket 401. A ticket is given for root@pa
 /etc/shadow. What is asked of the cluster runs pvecm's own code on this node, as on the real one.
 """
 
+import ctypes
 import http.server
 import json
 import secrets
 import signal
 import ssl
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -29,10 +29,9 @@ def password_right(password: str) -> bool:
     for line in Path("/etc/shadow").read_text().splitlines():
         name, secret = line.split(":")[:2]
         if name == "root" and secret.startswith("$"):
-            _, method, salt, _ = secret.split("$", 3)
-            words = ["openssl", "passwd", f"-{method}", "-salt", salt, "-stdin"]
-            done = subprocess.run(words, input=password, capture_output=True, text=True, check=True)
-            return secrets.compare_digest(done.stdout.strip(), secret)
+            crypt = ctypes.CDLL("libcrypt.so.1").crypt
+            crypt.restype = ctypes.c_char_p
+            return secrets.compare_digest(crypt(password.encode(), secret.encode()) or b"", secret.encode())
     return False
 
 
