@@ -5,6 +5,7 @@ What a sandbox sees of pmxcfs and pvecm is seen here by the same tests; what onl
 """
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
 
@@ -210,3 +211,19 @@ def test_ticket_for_a_password_that_passwd_has_set(node: FreshNode) -> None:
     ask = "curl -sk -o /dev/null -w '%{http_code}' -d username=root@pam https://127.0.0.1:8006/api2/json/access/ticket"
     _wait(lambda: node.run(f"{ask} -d password=another").stdout == "200")
     assert node.run(f"{ask} -d password=secret").stdout == "401"
+
+
+# The worse of what may be -------------------------------------------------------------------------------------------
+
+
+def test_parallel_adds_hang_all(make_nodes: Callable[..., list[FreshNode]]) -> None:
+    """facts: "PARALLEL ADDS hang both nodes"; "waiting for quorum..." has no limit."""
+    one, two, three = make_nodes("alt-p11", 3)
+    one.run("pvecm create mypve").check()
+    _wait(lambda: quorate(one))
+    command = f"timeout 30 pvecm add 10.0.0.251 --fingerprint {fingerprint(one)}"
+    with ThreadPoolExecutor() as pool:
+        results = list(pool.map(lambda node: node.run(command, stdin="secret\n"), (two, three)))
+    assert [result.status for result in results] == [124, 124]
+    assert all(result.stdout.endswith("waiting for quorum...") for result in results)
+    assert not quorate(one, 3)

@@ -13,7 +13,7 @@ from pathlib import Path
 from . import certificates, corosyncd, pmxcfs, scale, ssh
 from .corosyncconf import Conf, Node, parse, render
 from .database import FILE, back_up
-from .settings import complain, die, era, failing, nodename, say
+from .settings import RUNNING, complain, die, era, failing, nodename, say
 from .wire import AUTHKEY, is_local, resolve
 
 PVE_CONF = Path("/etc/pve/corosync.conf")
@@ -125,6 +125,7 @@ def create(name: str, options: Options) -> None:
     links = addresses(options, default)
     node = Node(nodename(), int(options.get("nodeid", "1")), int(options.get("votes", "1")), links)
     bindnet = {n: options.get(f"bindnet{n}_addr", resolve(a) or a) for n, a in links.items()} if era() < (6,) else None
+    time.sleep(scale.CREATE)
     if era() >= (5, 0, 21):
         say(f"Writing corosync config to {PVE_CONF}")
     write_conf(Conf(name, 1, {node.name: node}, bindnet))
@@ -179,7 +180,23 @@ def take_in(name: str, options: Options, new_address: str | None = None) -> dict
         say(f"forcing overwrite of configured node '{name}'")
     conf = conf.with_node(Node(name, nodeid, votes, links))
     write_conf(conf)
+    _note_parallel(name, {node.name: node.nodeid for node in conf.nodes.values()})
     return _join_data(conf)
+
+
+def _note_parallel(name: str, nodeids: dict[str, int]) -> None:
+    """Hangs this member, and with it all who join it, where the node taken in before NAME is not there yet.
+
+    Facts: "PARALLEL ADDS hang both nodes". Which nodes and how is not known; that the member never gives its files to
+    a joiner again until its pmxcfs is restarted is the worse of what may be.
+    """
+    last = RUNNING / "taken-in"
+    view = corosyncd.view()
+    if last.exists() and time.time() - last.stat().st_mtime < scale.PARALLEL:
+        before = last.read_text()
+        if before != name and view is not None and nodeids.get(before) not in (None, *view["members"]):
+            pmxcfs.HUNG.touch()
+    last.write_text(name)
 
 
 def _check_links(conf: Conf, links: dict[int, str], options: Options) -> None:

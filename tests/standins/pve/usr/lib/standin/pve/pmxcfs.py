@@ -1,7 +1,7 @@
 """pmxcfs: the cluster file system on /etc/pve, kept alike on all nodes that see one another.
 
-A change goes at once to the other members over TCP 5406, a port of the stand-in's own; ten times a second the members
-compare versions, and the lower takes over the higher one's files whole. Who comes to a quorum has to be alike with
+A change goes at once to the other members over TCP 5406, a port of the stand-in's own; now and then (scale.COMPARE) the
+members compare versions, and the lower takes over the higher one's files whole. Who comes to a quorum has to be alike with
 all that are there before it may write.
 
 Settings: "quorum-delay" (0.3 s) is how long after corosync's quorum /etc/pve becomes writable and `"quorate": 1`
@@ -24,11 +24,12 @@ from .clusterfs import ClusterFiles
 from .corosyncconf import Conf, parse
 from .daemon import alive, daemonize, on_signal
 from .database import FILE, Database, Item
-from .settings import complain, era, nodename, seconds
+from .settings import RUNNING, complain, era, nodename, seconds
 from .wire import resolve, seal, unseal
 
 MOUNTPOINT = "/etc/pve"
 HOST_CONF = corosyncd.CONF
+HUNG = RUNNING / "hung"  # while it is there a member of a cluster is not quorate, whatever corosync says
 PORT = 5406
 
 
@@ -112,7 +113,7 @@ class Pmxcfs:
     def quorate(self) -> bool:
         if not self.clustered:
             return True
-        if self.quorum_since is None or not self.synced:
+        if self.quorum_since is None or not self.synced or HUNG.exists():
             return False
         return time.monotonic() - self.quorum_since >= self.delay
 
@@ -219,15 +220,18 @@ class Pmxcfs:
     def serve(self, fd: int, listener: socket.socket) -> None:
         """Answers the kernel and the other nodes until the file system is taken away."""
         server = fuse.Server(fd, self.files)
-        due = 0.0
+        look = compare = 0.0
         while True:
             now = time.monotonic()
-            if now >= due:
+            settled = self.synced or not self.clustered
+            if now >= look:
                 self.look()
+                look = now + (0.1 if settled else 0.03)
+            if now >= compare:
                 if self.clustered:
                     self.compare()
-                due = now + (scale.COMPARE if self.synced or not self.clustered else 0.03)
-            ready = select.select([fd, listener], [], [], max(0.0, due - now))[0]
+                compare = now + (scale.COMPARE if settled else scale.COMPARE / 3)
+            ready = select.select([fd, listener], [], [], max(0.0, min(look, compare) - now))[0]
             if listener in ready:
                 self.hear(listener)
             if fd in ready:
@@ -245,6 +249,7 @@ def start(*, local: bool) -> int:
         complain("[main] notice: unable to acquire pmxcfs lock - trying again")
         return 255
     fuse.unmount_stale(MOUNTPOINT)
+    HUNG.unlink(missing_ok=True)
     Path(MOUNTPOINT).mkdir(exist_ok=True)
     filesystem = Pmxcfs(local=local)
     listener = socket.create_server(("", PORT), reuse_port=False)
