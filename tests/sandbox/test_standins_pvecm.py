@@ -199,7 +199,7 @@ def test_api_join_with_the_password_on_standard_input(two_new: list[Sandbox], ev
     assert one.run("pvecm delnode pve1").status == 255
     assert one.run("pvecm delnode nosuch").status == 255
     two.power_off()
-    eventually(lambda: not quorate(one))
+    eventually(lambda: '"quorate": 0' in one.read("/etc/pve/.members"))
     one.run("pvecm expected 1").check()
     eventually(lambda: quorate(one))
     result = one.run("pvecm delnode pve2")
