@@ -189,6 +189,7 @@ def _bridge(view: View, target: Target, node: NodeView) -> Step:
         ]
         return Step("bridge", "bridge_etcnet", values)
     values.update(_interfaces(view, node))
+    values["several_aware"] = sum(bridge.vlan_aware for bridge in bridges) > 1
     return Step("bridge", "bridge_ifupdown2", values)
 
 

@@ -159,3 +159,13 @@ need_no_stanza_elsewhere() {
         [ -z "$elsewhere" ] || need_failed {{ m("net.elsewhere", name=v("$needed"), files=v("$elsewhere")) }} {{ m("net.elsewhere_do") }}
     done
 }
+
+# takes_several_aware: whether ifupdown2 is set to bring up more than one VLAN-aware
+# bridge. By itself it passes over all but one, and only says so.
+takes_several_aware() {
+    several_conf=/etc/network/ifupdown2/ifupdown2.conf
+    [ -r "$several_conf" ] && awk -F '[=:]' '
+        { gsub(/[ \t\r]/, "") }
+        $1 == "multiple_vlan_aware_bridge_support" { several = $2 }
+        END { exit several == "" || several == "0" }' "$several_conf"
+}

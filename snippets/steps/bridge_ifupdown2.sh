@@ -14,6 +14,9 @@ step_bridge() {
     need_interface {{ nic }} {{ uppers | string }}
 {% endfor %}
     need_no_stanza_elsewhere {{ name_list }}
+{% if several_aware %}
+    need {{ m("net.several_aware") }} {{ m("net.several_aware_do") }} takes_several_aware
+{% endif %}
     need {{ m("net.no_new") }} {{ m("net.no_new_do") }} test ! -e /etc/network/interfaces.new
 {% for name in made %}
     need_free {{ name }} {{ uppers | string }}

@@ -267,6 +267,34 @@ def test_bond_vlan_and_vlan_aware_bridge_of_ifupdown2_as_a_file() -> None:
         assert "iface bond0.50 inet static\n\taddress 10.5.0.251/24\n\tvlan-raw-device bond0\n\tvlan-id 50\n" in made
 
 
+SEVERAL = """
+vlan_aware = true
+[[node.bridge]]
+name = "vmbr1"
+port = "eth1"
+vlan_aware = true
+"""
+
+
+@pytest.mark.parametrize(
+    ("setting", "takes"),
+    [("0", False), ("", False), ("1", True), (" = 1", True), (None, False)],
+    ids=["as Debian has it", "not set", "set", "set with blanks", "no file"],
+)
+def test_several_vlan_aware_bridges_only_where_ifupdown2_takes_them(setting: str | None, takes: bool) -> None:
+    """By itself ifupdown2 passes over all but one, and ends with status 0."""
+    conf, name = "/etc/network/ifupdown2/ifupdown2.conf", "multiple_vlan_aware_bridge_support"
+    with node("alt-p11", one("alt-p11", SEVERAL)) as nodes:
+        if setting is None:
+            nodes["pve1"].remove(conf)
+        else:
+            line = f"{name}{setting if '=' in setting else f'={setting}'}" if setting else ""
+            nodes["pve1"].run(["sed", "-i", f"s/^{name}=.*/{line}/", conf]).check()
+        seen = bridge(nodes, "check")
+        refused = "ifupdown2 takes more than one VLAN-aware bridge" in str(seen.failures)
+        assert (seen.status, refused) == ((2, False) if takes else (78, True)), str(seen)
+
+
 # A missing NIC, another bridge's NIC ----------------------------------------------------------------------------------
 
 
