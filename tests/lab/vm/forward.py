@@ -1,0 +1,129 @@
+"""Runs tests in the virtual machine in place of here: one machine for as long as pytest runs."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .image import image
+from .machine import BOOT, Ended, VirtualMachine
+from .requirements import require_vm
+from .share import write_share
+
+LIMIT = 900
+"""Seconds within which a test in the machine has to come to its end."""
+
+REAL = {
+    "alt-p8": "Debian's kernel with bonds, VLANs and bridges that filter them",
+    "alt-p11": "Debian's kernel with bonds, VLANs and bridges that filter them; ifupdown2",
+}
+STANDINS = {"alt-p8": "virtual machine: etcnet, systemd", "alt-p11": "virtual machine: systemd"}
+
+
+class Forward:
+    """Hands tests over to the machine and their reports to pytest; the first test starts the machine."""
+
+    def __init__(self) -> None:
+        self._machine: VirtualMachine | None = None
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._broken = ""
+
+    def close(self) -> None:
+        """Ends the machine."""
+        if self._machine is not None:
+            self._machine.close()
+        if self._folder is not None:
+            self._folder.cleanup()
+
+    def run(self, item: pytest.Item, following: pytest.Item | None) -> None:
+        """One test; FOLLOWING is the one after it, for which the machine keeps what both stand on."""
+        item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+        try:
+            require_vm()
+            for answer in self._ask(item, following):
+                _report(item, **answer)
+        except pytest.skip.Exception as skipped:
+            path, line, _ = item.location
+            _report(item, "setup", "skipped", (path, line, f"Skipped: {skipped.msg}"))
+            _report(item, "teardown", "passed")
+        except (Ended, RuntimeError, pytest.fail.Exception) as failed:
+            _report(item, "call", "failed", str(failed))
+        item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+
+    def _ask(self, item: pytest.Item, following: pytest.Item | None) -> list[dict[str, Any]]:
+        """What the machine reports of a test."""
+        machine = self._start()
+        reports = []
+        try:
+            machine.ask({"run": item.nodeid, "next": following.nodeid if following else None})
+            for answer in machine.answers(LIMIT):
+                if "done" in answer:
+                    break
+                reports.append(answer)
+        except Ended as ended:
+            self._broken = str(ended)
+            raise
+        if any(report["outcome"] == "failed" for report in reports):
+            reports[-1]["sections"] = [*reports[-1]["sections"], ("The console of the machine", machine.log()[-4000:])]
+        return reports
+
+    def _start(self) -> VirtualMachine:
+        """The machine, once it is ready; one that broke stays broken for all further tests."""
+        if self._broken:
+            raise Ended(self._broken)
+        if self._machine is None:
+            self._broken = "the virtual machine did not start"
+            self._folder = tempfile.TemporaryDirectory(prefix="pvegen-share-")
+            share = Path(self._folder.name, "share.tar")
+            write_share(share)
+            self._machine = VirtualMachine(image(), share)
+            ready = next(self._machine.answers(BOOT))
+            if ready["errors"]:
+                raise Ended(f"the tests cannot be read in the machine:\n{self._machine.log()}")
+            self._broken = ""
+        return self._machine
+
+
+def _report(
+    item: pytest.Item,
+    when: Any,
+    outcome: Any,
+    text: Any = "",
+    seconds: float = 0,
+    sections: Any = (),
+) -> None:
+    """One phase of a test as pytest is told of it."""
+    item.ihook.pytest_runtest_logreport(
+        report=pytest.TestReport(
+            nodeid=item.nodeid,
+            location=item.location,
+            keywords=dict.fromkeys(item.keywords, 1),
+            outcome=outcome,
+            longrepr=text or None,
+            when=when,
+            sections=[tuple(section) for section in sections],
+            duration=seconds,
+            user_properties=[("lab", json.dumps(_row(item)))] if when == "call" else [],
+        )
+    )
+
+
+def _row(item: pytest.Item) -> dict[str, str]:
+    """What the record of the lab has of a test."""
+    from lab.inside.networks import NETWORKS
+
+    assert isinstance(item, pytest.Function)
+    call = getattr(item, "callspec", None)
+    name = call.params.get("cluster", "") if call else ""
+    target = NETWORKS[name].target if name else ""
+    return {
+        "scenario": (item.function.__doc__ or item.name).strip().rstrip("."),
+        "case": name.removesuffix(f"-{target}"),
+        "target": target,
+        "real": REAL.get(target, "Debian's kernel"),
+        "standins": STANDINS.get(target, ""),
+    }
