@@ -1,0 +1,101 @@
+"""Networks of built scripts on a kernel that has bonds, VLANs and bridges that filter them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+from sandbox import Sandbox
+
+from . import found, wanted
+from .cluster import Cluster
+from .networks import NETWORKS
+
+pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("vm")]
+
+
+@pytest.fixture(scope="module", params=list(NETWORKS))
+def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    """The nodes of a network, on which the script's step of the network has run."""
+    with Cluster(NETWORKS[request.param]) as made:
+        for done in made.on_all("apply"):
+            done.expect(0)
+        yield made
+
+
+def test_kernel_has_what_the_description_states(cluster: Cluster) -> None:
+    """`apply` brings up bonds, VLANs and bridges as the description states them."""
+    for name in cluster.node:
+        cluster.as_described(name)
+
+
+def test_frames_pass(cluster: Cluster) -> None:
+    """Frames pass bonds, VLANs and bridges, large ones where the description says so."""
+    assert cluster.unreached() == []
+
+
+def test_cable_of_a_bond_may_be_cut(cluster: Cluster) -> None:
+    """A cable of each bond is cut, and everything is reached over the other."""
+    links = wanted.links(cluster.network.text, "pve1")
+    for bond in [name for name, link in links.items() if link.get("kind") == "bond"]:
+        first, second = (nic for nic, link in links.items() if link["master"] == bond)
+        for nic in (first, second):
+            cluster.switch.cable("pve1", nic, plugged=False)
+            assert not found.links(cluster.node["pve1"])[nic]["up"]
+            assert cluster.unreached() == []
+            cluster.switch.cable("pve1", nic, plugged=True)
+            until_whole(cluster.node["pve1"], bond)
+
+
+def until_whole(box: Sandbox, bond: str) -> None:
+    """Until both NICs of a bond are in use; with LACP, in one aggregator with a partner."""
+    end = time.monotonic() + 60
+    while True:
+        status = box.run(f"cat /proc/net/bonding/{bond}").check().stdout
+        if status.count("MII Status: up") == 3 and ("802.3ad" not in status or "Number of ports: 2" in status):
+            return
+        assert time.monotonic() < end, status
+        time.sleep(0.2)
+
+
+@pytest.mark.parametrize("cluster", ["aware-alt-p11"], indirect=True)
+def test_guest_gets_its_vlan_and_no_other(cluster: Cluster) -> None:
+    """A guest's port on a VLAN-aware bridge reaches a VLAN that the description lets through, and no other."""
+    box = cluster.node["pve1"]
+    box.run("ip link add tap100i0 type veth peer name guest && ip link set tap100i0 master vmbr0 up").check()
+    box.run("ip link set guest up && bridge vlan del vid 1 dev tap100i0").check()
+    for number, passes in ((60, True), (300, False)):
+        subnet = number // 10
+        box.run(f"bridge vlan add vid {number} pvid untagged dev tap100i0").check()
+        box.run(f"ip addr add 10.{subnet}.0.251/24 dev guest").check()
+        answered = box.run(f"ping -c 1 -w 4 10.{subnet}.0.1").status == 0
+        assert answered == passes
+        box.run(f"bridge vlan del vid {number} dev tap100i0").check()
+    box.run("ip link del guest").check()
+
+
+def test_apply_again_changes_nothing(cluster: Cluster) -> None:
+    """`apply` again finds nothing to do."""
+    for done in cluster.on_all("apply"):
+        assert done.expect(0).changes == 0
+
+
+def test_kernel_has_it_after_a_reboot(cluster: Cluster) -> None:
+    """After a reboot the network is as described, and `verify` says so."""
+    cluster.reboot()
+    for name in cluster.node:
+        cluster.as_described(name)
+    for done in cluster.on_all("verify"):
+        done.expect(0)
+
+
+@pytest.mark.parametrize("cluster", ["tagged-alt-p8", "tagged-alt-p11", "aware-alt-p11"], indirect=True)
+def test_description_that_changes_changes_the_kernel(cluster: Cluster) -> None:
+    """Another mode of a bond, or other VLANs of a bridge, are brought about on a network that runs."""
+    cluster.carry(cluster.network.then)
+    for done in cluster.on_all("apply"):
+        assert done.expect(0).changes > 0
+    for name in cluster.node:
+        cluster.as_described(name)
+    assert cluster.unreached() == []
