@@ -20,6 +20,11 @@ PACKAGES = (
 )  # fmt: skip
 SIZE = "900M"
 INIT = "/usr/lib/lab-init"
+# Whoever is interrupted leaves no mount and no process behind.
+_ALONE = (
+    "setpriv", "--pdeathsig", "KILL",
+    "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "private",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,7 @@ def _make(directory: Path) -> None:
     new = directory.with_suffix(".new")
     root = new / "root"
     new.mkdir()
-    words = ["mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", f"--include={','.join(PACKAGES)}"]
+    words = [*_ALONE, "mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", f"--include={','.join(PACKAGES)}"]
     words += [f"--customize-hook={HERE / 'kernel.sh'}", '--customize-hook=rm -r "$1/usr/share/doc"', SUITE, str(root)]
     _run([*words, *(source for source in SOURCES if os.path.exists(source) and os.path.getsize(source))])
     (kernel,) = root.glob("boot/vmlinuz-*")
