@@ -213,7 +213,7 @@ def running(node: NodeView, manager: str) -> list[Fact]:
     """
     facts: list[Fact] = []
     above = {lower: upper for upper in node.interfaces if upper.kind == "bridge" for lower in upper.lowers}
-    bonded = {lower for bond in node.interfaces if bond.kind == "bond" for lower in bond.lowers}
+    bonded = {lower: bond.name for bond in node.interfaces if bond.kind == "bond" for lower in bond.lowers}
     for interface in node.interfaces:
         name = interface.name
         facts.append(Fact("net.up", {"name": name}, ("is_up", name)))
@@ -224,10 +224,27 @@ def running(node: NodeView, manager: str) -> list[Fact]:
             facts.append(Fact("net.port", {"name": name, "bridge": upper}, ("is_port_of", name, upper)))
             facts.append(Fact("net.bare", {"name": name}, ("has_only_link_local", name)))
         if name in bonded:
+            facts.append(Fact("net.bonded", {"name": name, "bond": bonded[name]}, ("is_bonded", name, bonded[name])))
             facts.append(Fact("net.bare", {"name": name}, ("has_only_link_local", name)))
-        if interface.kind == "bridge":
-            facts.append(Fact("net.delay", {"name": name}, ("has_delay", name, 0)))
+        facts += _kind_facts(interface)
         facts += _address_facts(interface, manager)
+    return facts
+
+
+def _kind_facts(interface: Interface) -> list[Fact]:
+    """What must be true of an interface as a bridge, a bond or a VLAN."""
+    name = interface.name
+    facts = []
+    if interface.kind == "bridge":
+        facts.append(Fact("net.delay", {"name": name}, ("has_delay", name, 0)))
+    if interface.vlan_aware:
+        facts.append(Fact("net.aware", {"name": name}, ("is_vlan_aware", name)))
+    if interface.kind == "bond":
+        mode = interface.bond_mode
+        facts.append(Fact("net.bond_mode", {"name": name, "mode": mode}, ("has_bond_mode", name, mode)))
+    if interface.kind == "vlan":
+        values: dict[str, object] = {"name": name, "id": interface.vlan_id, "parent": interface.lowers[0]}
+        facts.append(Fact("net.vlan", values, ("is_vlan", name, interface.vlan_id, interface.lowers[0])))
     return facts
 
 

@@ -109,6 +109,34 @@ has_delay() {
     [ "$delay_now" -eq "$2" ]
 }
 
+# is_bonded NIC BOND
+is_bonded() {
+    [ -r "/sys/class/net/$2/bonding/slaves" ] || return 1
+    # A bond without NICs has an empty file.
+    read -r bonded_now <"/sys/class/net/$2/bonding/slaves" || bonded_now=''
+    is_word "$1" "$bonded_now"
+}
+
+# has_bond_mode BOND MODE
+has_bond_mode() {
+    [ -r "/sys/class/net/$1/bonding/mode" ] || return 1
+    read -r mode_now _ <"/sys/class/net/$1/bonding/mode"
+    [ "$mode_now" = "$2" ]
+}
+
+# is_vlan INTERFACE ID PARENT: the file begins with "NAME  VID: 10".
+is_vlan() {
+    [ -r "/proc/net/vlan/$1" ] && [ -e "/sys/class/net/$1/lower_$3" ] || return 1
+    read -r _ _ vlan_now _ <"/proc/net/vlan/$1"
+    [ "$vlan_now" -eq "$2" ]
+}
+
+is_vlan_aware() {
+    [ -r "/sys/class/net/$1/bridge/vlan_filtering" ] || return 1
+    read -r filtering_now <"/sys/class/net/$1/bridge/vlan_filtering"
+    [ "$filtering_now" -ne 0 ]
+}
+
 # holds WHAT COMMAND...: a line of what must be true of the running network. Switching
 # it asks first which of them are not ($holds_wrong); at the end all of them must be.
 holds() {

@@ -59,6 +59,27 @@ def until_whole(box: Sandbox, bond: str) -> None:
         time.sleep(0.2)
 
 
+WRONG = {
+    "lacp-alt-p8": ("ip link set eth1 nomaster", "eth1 is one of the NICs of bond0"),
+    "tagged-alt-p8": (
+        "ip link del vlan60; ip link add link eth2 name vlan60 up type vlan id 61",
+        "vlan60 is VLAN 60 of bond0",
+    ),
+    "tagged-alt-p11": ("ip link set eth1 nomaster", "eth1 is one of the NICs of bond0"),
+    "aware-alt-p11": ("ip link set vmbr0 type bridge vlan_filtering 0", "vmbr0 is VLAN-aware"),
+}
+
+
+@pytest.mark.parametrize("cluster", list(WRONG), indirect=True)
+def test_what_somebody_took_apart_is_seen_and_mended(cluster: Cluster) -> None:
+    """A NIC out of its bond, a VLAN of another number, a bridge that filters no more: seen by `verify`, mended by `apply`."""
+    wrong, seen = next(wrong for name, wrong in WRONG.items() if NETWORKS[name] is cluster.network)
+    cluster.node["pve1"].run(wrong).check()
+    assert seen in cluster.call("pve1", "verify").expect(1).failures
+    assert cluster.call("pve1", "apply").expect(0).changes > 0
+    cluster.as_described("pve1")
+
+
 @pytest.mark.parametrize("cluster", ["aware-alt-p11"], indirect=True)
 def test_guest_gets_its_vlan_and_no_other(cluster: Cluster) -> None:
     """A guest's port on a VLAN-aware bridge reaches a VLAN that the description lets through, and no other."""
