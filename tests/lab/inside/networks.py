@@ -140,7 +140,7 @@ def _networks() -> Iterator[tuple[str, Network]]:
                 lags={"lag0": ("balance-xor", ("eth0", "eth1"))},
                 vlans={40: "10.0.0.1/24", 60: "10.6.0.1/24", 70: "10.7.0.1/24"},
                 pings=("10.0.0.1", "10.6.0.1", "10.7.0.1"),
-                changes=('mode = "balance-xor"', 'mode = "active-backup"\nmiimon = 200'),
+                changes=('mode = "balance-xor"', 'mode = "balance-rr"\nmiimon = 200'),
             ),
         )
     yield (
