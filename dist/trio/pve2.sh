@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='341ba11a9048dae63b0ad96f869960157f155393572233bb0fcf3ef3fa0e87fd'
+digest='8cf9ee81f8f848d48e6c9556d5672d4d32c10743f95df179506adafb57e391ff'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -170,14 +170,18 @@ network_state() {
     holds 'eno3 has MTU 9000' has_mtu eno3 9000
     holds 'eno3 has 10.30.0.12/24' has_address eno3 10.30.0.12/24
     holds 'eno1 is up' is_up eno1
+    holds 'eno1 is one of the NICs of bond0' is_bonded eno1 bond0
     holds 'eno1 has no address of its own' has_only_link_local eno1
     holds 'eno2 is up' is_up eno2
+    holds 'eno2 is one of the NICs of bond0' is_bonded eno2 bond0
     holds 'eno2 has no address of its own' has_only_link_local eno2
     holds 'bond0 is up' is_up bond0
     holds 'bond0 is a port of vmbr0' is_port_of bond0 vmbr0
     holds 'bond0 has no address of its own' has_only_link_local bond0
+    holds 'bond0 has the mode 802.3ad' has_bond_mode bond0 802.3ad
     holds 'vmbr0 is up' is_up vmbr0
     holds 'vmbr0 has forward delay 0' has_delay vmbr0 0
+    holds 'vmbr0 is VLAN-aware' is_vlan_aware vmbr0
     holds 'vmbr0 has 10.20.0.12/24' has_address vmbr0 10.20.0.12/24
     holds 'vmbr0 has 2001:db8:20::12/64' has_address vmbr0 2001:db8:20::12/64
     holds 'the default route is via 10.20.0.1 on vmbr0' has_route 10.20.0.1 vmbr0
@@ -2792,6 +2796,27 @@ has_delay() {
     [ -r "/sys/class/net/$1/bridge/forward_delay" ] || return 1
     read -r delay_now <"/sys/class/net/$1/bridge/forward_delay"
     [ "$delay_now" -eq "$2" ]
+}
+
+# is_bonded NIC BOND
+is_bonded() {
+    [ -r "/sys/class/net/$2/bonding/slaves" ] || return 1
+    # A bond without NICs has an empty file.
+    read -r bonded_now <"/sys/class/net/$2/bonding/slaves" || bonded_now=''
+    is_word "$1" "$bonded_now"
+}
+
+# has_bond_mode BOND MODE
+has_bond_mode() {
+    [ -r "/sys/class/net/$1/bonding/mode" ] || return 1
+    read -r mode_now _ <"/sys/class/net/$1/bonding/mode"
+    [ "$mode_now" = "$2" ]
+}
+
+is_vlan_aware() {
+    [ -r "/sys/class/net/$1/bridge/vlan_filtering" ] || return 1
+    read -r filtering_now <"/sys/class/net/$1/bridge/vlan_filtering"
+    [ "$filtering_now" -ne 0 ]
 }
 
 # holds WHAT COMMAND...: a line of what must be true of the running network. Switching
