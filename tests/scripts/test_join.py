@@ -41,7 +41,7 @@ def a_pair(target: str, **options: object) -> Iterator[Nodes]:
 @pytest.fixture(scope="module", params=grouped("pair"))
 def pair(request: pytest.FixtureRequest) -> Iterator[Nodes]:
     """A pair that is kept as it is by every test that uses it."""
-    with a_pair(request.param) as nodes:
+    with ready(request.param) as nodes:
         yield nodes
 
 
@@ -331,7 +331,7 @@ def test_in_every_shell_a_join_that_fails_lets_the_lock_go(still_a_pair: Nodes, 
 
 @contextmanager
 def ready(target: str, **options: object) -> Iterator[Nodes]:
-    """A pair as above, for one test: made once, shut down and saved, and booted again from what is on its disks."""
+    """A pair as above: made once, shut down and saved, and booted again from what is on its disks."""
     saved = made_once(f"ready {target}", functools.partial(_saved_pair, target))
     with Nodes(description(target, 2, **options), saved=saved) as nodes:  # type: ignore[arg-type]
         wait(nodes["pve1"], "grep -q '\"quorate\": 1' /etc/pve/.members")
