@@ -14,7 +14,7 @@ from sandbox import network as installer
 from sandbox.harness import encrypted
 from sandbox.systems import System, load_system
 from scripts import support
-from scripts.nodes import PASSWORD, Nodes, in_quorum, members
+from scripts.nodes import PASSWORD, Nodes, in_quorum, members, root_key
 
 from . import place, rootfs, system
 from .node import Node
@@ -56,8 +56,9 @@ class Lab(Nodes):
         *,
         state: Mapping[str, Path] | None = None,
         systems: Mapping[str, str] | None = None,
+        key: bool = True,
     ) -> None:
-        super().__init__(text, names)
+        super().__init__(text, names, key=key)
         self._state = state or {}
         self._systems = systems or {}
         self._view = support.view(text)
@@ -118,16 +119,20 @@ class Lab(Nodes):
             layers = [self._state[name] / "upper", self._state[name] / "own", *layers[1:]]
         node = Node(name, folder, layers, switches, f"{self.folder.name}-{name}")
         if name not in self._state:
-            system.write_files(own, {**Installed(name, here, nics, gateway).files(), **self._account()})
+            system.write_files(own, {**Installed(name, here, nics, gateway).files(), **self._account(name)})
         self.node[name] = node
         self._stack.callback(node.discard)
         return node
 
-    def _account(self) -> dict[str, tuple[bytes, int]]:
-        """Root's password, on the accounts of the shared root file system."""
+    def _account(self, name: str) -> dict[str, tuple[bytes, int]]:
+        """Root's key pair and password, the latter on the accounts of the shared root file system."""
         lines = (rootfs.root() / "etc/shadow").read_text().splitlines(keepends=True)
         rest = "".join(line for line in lines if not line.startswith("root:"))
-        return {"/etc/shadow": (f"root:{encrypted(PASSWORD)}:17000:0:99999:7:::\n{rest}".encode(), 0o640)}
+        found = {"/etc/shadow": (f"root:{encrypted(PASSWORD)}:17000:0:99999:7:::\n{rest}".encode(), 0o640)}
+        if self._key:
+            private, public = root_key(name, 2048)
+            found |= {"/root/.ssh/id_rsa": (private.encode(), 0o600), "/root/.ssh/id_rsa.pub": (public.encode(), 0o644)}
+        return found
 
     def view_of(self, name: str) -> Any:
         """The node of that name, with all that is derived."""

@@ -103,6 +103,8 @@ class Node(Machine):
             f"--machine={self.name}",
             "--bind=/dev/fuse",
             "--capability=all",
+            # The machine's clock and kernel are no node's to change.
+            "--drop-capability=CAP_SYS_TIME,CAP_SYS_MODULE",
             "--link-journal=no",
             "--console=pipe",
             "--resolv-conf=off",

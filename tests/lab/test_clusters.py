@@ -63,7 +63,7 @@ def changes_nothing(lab: Lab) -> None:
 @target
 def test_one_node(lab: MakeLab, target: str) -> None:
     """One node alone."""
-    nodes = lab(description(target, 1), fresh)
+    nodes = lab(description(target, 1), fresh, key=False)
     node = nodes["pve1"]
     nodes.call("pve1", "check").expect(2)
     nodes.apply("pve1").expect(0)
@@ -76,7 +76,7 @@ def test_one_node(lab: MakeLab, target: str) -> None:
 @target
 def test_from_fresh_nodes_to_a_cluster(lab: MakeLab, target: str) -> None:
     """Two fresh nodes: check, apply in order, verify, apply again."""
-    nodes = lab(description(target, 2), fresh)
+    nodes = lab(description(target, 2), fresh, key=False)
     for name in nodes.node:
         nodes.call(name, "check").expect(2)
     nodes.apply("pve1").expect(0)

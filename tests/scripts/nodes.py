@@ -77,15 +77,15 @@ def description(
 
 
 @functools.cache
-def root_key(name: str) -> tuple[str, str]:
+def root_key(name: str, bits: int = 1024) -> tuple[str, str]:
     """A key pair of root's for the node: private and public; small, since the script's own takes seconds to make."""
-    return made_once(f"root's key on {name}", functools.partial(_new_key, name))
+    return made_once(f"root's key on {name}, {bits} bits", functools.partial(_new_key, name, bits))
 
 
-def _new_key(name: str) -> tuple[str, str]:
+def _new_key(name: str, bits: int) -> tuple[str, str]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "key")
-        words = ["ssh-keygen", "-q", "-t", "rsa", "-b", "1024", "-N", "", "-C", f"root@{name}", "-f", str(path)]
+        words = ["ssh-keygen", "-q", "-t", "rsa", "-b", str(bits), "-N", "", "-C", f"root@{name}", "-f", str(path)]
         subprocess.run(words, check=True)
         return path.read_text(), Path(f"{path}.pub").read_text()
 
