@@ -1,9 +1,11 @@
 """Corosync's votequorum service through its library: one question is a few microseconds, where a program is 10 ms."""
 
 import ctypes
+import time
 from dataclasses import dataclass
 
 OK, TRY_AGAIN, NOT_EXIST = 1, 6, 12
+_TRIES = 10
 _MEMBER = 1
 _QUORATE = 2
 
@@ -61,7 +63,11 @@ class Votequorum:
     def _ask(self, nodeid: int) -> _Info | None:
         """What there is on a node (0: on this one and the cluster); None where the service does not know it."""
         info = _Info()
-        status = self._library.votequorum_getinfo(self._connection(), ctypes.c_uint(nodeid), ctypes.byref(info))
+        for _ in range(_TRIES):
+            status = self._library.votequorum_getinfo(self._connection(), ctypes.c_uint(nodeid), ctypes.byref(info))
+            if status != TRY_AGAIN:
+                break
+            time.sleep(0.01)
         if status == OK:
             return info
         if status == NOT_EXIST:
