@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
-from sandbox.systems import STANDINS, Layer, System, load_system, standin_data, write_units
+from sandbox.systems import STANDINS, Layer, System, compiled, load_system, standin_data, write_units
 
 from . import place
 
@@ -136,14 +136,18 @@ def _write(directory: Path, system: System) -> None:
 def _files(system: System) -> dict[str, tuple[bytes, int]]:
     """{path: (content, mode)}: the sandbox's files of the system, the lab's stand-ins over them."""
     fake = {"/" + str(path.relative_to(STANDINS / "corosync")) for path in (STANDINS / "corosync").rglob("*")}
-    found = {path: file for path, file in system.files.items() if path not in REAL and path not in fake}
+    found = {
+        path: file
+        for path, file in system.files.items()
+        if path not in REAL and path not in fake and not path.endswith(".pyc")
+    }
     for name in system.standins:
         top = HERE / "standins" / name
         for path in sorted(p for p in top.rglob("*") if p.is_file() and "__pycache__" not in p.parts):
             mode = 0o755 if os.access(path, os.X_OK) else 0o644
             found["/" + str(path.relative_to(top))] = (path.read_bytes(), mode)
     found["/usr/lib/tmpfiles.d/standin.conf"] = (b"".join(b"d /run/standin%b 0755\n" % d for d in DIRECTORIES), 0o644)
-    return found
+    return found | compiled(found)
 
 
 DIRECTORIES = (b"", b"/log", b"/pids")
