@@ -183,7 +183,7 @@ def _bridge(view: View, target: Target, node: NodeView) -> Step:
                 "moved_from": d.moved_from,
                 "forgotten": d.forgotten,
                 "gives": node.main.keep and node.main.lowers[:1] == (d.interface.name,),
-                "ipv6": "yes" if main.address6 else "no",
+                "ipv6": "yes" if main.address6 or d.interface.address6 else "no",
             }
             for d in network.etcnet(view, node, target.network)
         ]

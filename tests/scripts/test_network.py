@@ -111,6 +111,20 @@ def test_an_address_that_changes_in_the_description_changes_on_the_node(target: 
         assert addresses(box)["vmbr0"] == ["10.0.0.77/24"]
 
 
+def test_ipv6_beside_a_main_bridge_without_it_is_no_reason_to_refuse() -> None:
+    """What the description itself has written for another interface is not somebody else's."""
+    own = """
+[[node.interface]]
+name = "eth2"
+address = "10.2.0.251/24"
+address6 = "fd00:2::NN/64"
+"""
+    with node("alt-p8", one("alt-p8", own.replace("NN", "251"))) as nodes:
+        bridge(nodes).expect(0)
+        nodes.rebuild(one("alt-p8", own.replace("NN", "252")))
+        assert bridge(nodes, "check").expect(2).changes > 0
+
+
 @pytest.mark.trap("B12")
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("port", ["tap100i0", "veth101i0", "fwpr102p0"])
