@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from scripts.nodes import TARGETS, description
@@ -19,7 +19,8 @@ class Network:
     text: the description; target: its target; nics: how many NICs a node has; lags: those of them that the switch
     bonds as well, {a name: (mode, NICs)}; vlans: addresses that the switch answers on, by VLAN, 0 being untagged;
     apart: NICs that have a switch of their own; pings: what pve1 has to reach over it, as words of ping; prepare: a
-    command for each node before the script; then: a description of the same nodes a day later.
+    command for each node before the script; then: a description of the same nodes a day later;
+    guests: VLANs, and whether the main bridge lets a guest into them.
     """
 
     text: str
@@ -31,6 +32,7 @@ class Network:
     apart: tuple[str, ...] = ()
     prepare: str = ":"
     then: str = ""
+    guests: Mapping[int, bool] = field(default_factory=dict)
 
 
 def _network(
@@ -129,6 +131,7 @@ def _networks() -> Iterator[tuple[str, Network]]:
                 vlans=_GATEWAY,
                 apart=("eth2", "eth3"),  # else a node's answer to who has an address comes from both of its bridges
                 pings=("10.0.0.252", "fd00::252", "10.5.0.252", "10.1.0.252 -s 8972 -M do"),
+                changes=('"layer3+4"', '"layer2+3"'),
             ),
         )
         yield (
@@ -153,6 +156,7 @@ def _networks() -> Iterator[tuple[str, Network]]:
             lags={},
             vlans={**_GATEWAY, 50: "10.5.0.1/24", 60: "10.6.0.1/24", 300: "10.30.0.1/24"},
             pings=("10.0.0.1", "10.5.0.1"),
+            guests={60: True, 300: False},
             changes=('"2-100 200"', '"2-60"', '"10 20-29"', '"10 25-35"'),
             prepare=f"sed -i {_SEVERAL} /etc/network/ifupdown2/ifupdown2.conf",
         ),
