@@ -31,8 +31,8 @@ lab-enter:
 
 # All scenarios of the lab; the table of what came of each is printed at the end.
 lab-check:
-	$(PYTEST) -q -n 3 -m lab
+	$(PYTEST) -q -n 3 --dist loadgroup -m lab
 
 # The same, and the table goes into docs/lab.md.
 lab-table:
-	$(PYTEST) -q -n 3 -m lab --renew
+	$(PYTEST) -q -n 3 --dist loadgroup -m lab --renew

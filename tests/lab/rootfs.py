@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from . import place
@@ -16,6 +17,11 @@ PACKAGES = (
 )  # fmt: skip
 SOURCES = ("/etc/apt/sources.list.d/debian.sources", "/etc/apt/sources.list")
 NEEDED_MB = 1500
+# Whoever is interrupted leaves no mount and no process behind.
+ALONE = (
+    "setpriv", "--pdeathsig", "KILL",
+    "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "private",
+)  # fmt: skip
 # What Debian starts by itself; which units a node has is said by its system.
 MASKED = (
     "systemd-networkd.service", "systemd-networkd.socket", "systemd-networkd-wait-online.service",
@@ -48,18 +54,27 @@ def root() -> Path:
     return path
 
 
+def bootstrap(directory: Path, packages: Sequence[str], *options: str) -> None:
+    """Makes a root file system of PACKAGES in DIRECTORY by mmdebstrap and its OPTIONS, from the machine's own sources.
+
+    Raises NoRoot with what went wrong, nothing half made left.
+    """
+    words = [*ALONE, "mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", f"--include={','.join(packages)}"]
+    words += [*options, SUITE, str(directory)]
+    words += [source for source in SOURCES if os.path.exists(source) and os.path.getsize(source)]
+    done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        shutil.rmtree(directory, ignore_errors=True)
+        raise NoRoot(f"mmdebstrap could not make the root file system:\n{done.stderr.strip()}")
+
+
 def _make(path: Path) -> None:
     free = shutil.disk_usage(path.parent).free >> 20
     if free < NEEDED_MB:
         raise NoRoot(f"{path.parent} has room for {free} MB, the lab needs {NEEDED_MB}: make room, or set PVEGEN_LAB")
     new = path.with_suffix(".new")
     shutil.rmtree(new, ignore_errors=True)
-    words = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(PACKAGES)}", SUITE, str(new)]
-    words += [source for source in SOURCES if os.path.exists(source) and os.path.getsize(source)]
-    done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        shutil.rmtree(new, ignore_errors=True)
-        raise NoRoot(f"mmdebstrap could not make the root file system:\n{done.stderr.strip()}")
+    bootstrap(new, PACKAGES)
     _settle(new)
     new.rename(path)
 

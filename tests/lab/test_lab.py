@@ -65,7 +65,9 @@ def test_it_says_that_the_disk_is_short(monkeypatch: pytest.MonkeyPatch, tmp_pat
 def test_what_mmdebstrap_says_is_passed_on_and_nothing_half_made_is_left(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    (tmp_path / "mmdebstrap").write_text("#!/bin/sh\nmkdir \"$6\"\necho 'E: no such mirror' >&2\nexit 25\n")
+    (tmp_path / "mmdebstrap").write_text(
+        "#!/bin/sh\nfor last; do case $last in */root-*) mkdir \"$last\" ;; esac; done\necho 'E: no such mirror' >&2\nexit 25\n"
+    )
     (tmp_path / "mmdebstrap").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     monkeypatch.setenv("PVEGEN_LAB", str(tmp_path / "lab"))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab import place
-from lab.rootfs import SOURCES, SUITE
+from lab.rootfs import SUITE, bootstrap
 
 HERE = Path(__file__).parent
 # What a sandbox needs (tests/sandbox/requirements.py), but busybox as one file, and pytest.
@@ -20,11 +20,6 @@ PACKAGES = (
 )  # fmt: skip
 SIZE = "900M"
 INIT = "/usr/lib/lab-init"
-# Whoever is interrupted leaves no mount and no process behind.
-_ALONE = (
-    "setpriv", "--pdeathsig", "KILL",
-    "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "private",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -45,7 +40,7 @@ class Image:
 def image() -> Image:
     """The image in the lab's folder, made where there is none of these inputs yet, which takes a minute.
 
-    Raises RuntimeError with what went wrong. Images of other inputs are removed.
+    Raises NoRoot or RuntimeError with what went wrong. Images of other inputs are removed.
     """
     scripts = [(HERE / name).read_text() for name in ("kernel.sh", "init.sh")]
     found = Image(place.folder() / f"vm-{place.digest([SUITE, *PACKAGES, SIZE, INIT, *scripts])}")
@@ -62,9 +57,7 @@ def _make(directory: Path) -> None:
     new = directory.with_suffix(".new")
     root = new / "root"
     new.mkdir()
-    words = [*_ALONE, "mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", f"--include={','.join(PACKAGES)}"]
-    words += [f"--customize-hook={HERE / 'kernel.sh'}", '--customize-hook=rm -r "$1/usr/share/doc"', SUITE, str(root)]
-    _run([*words, *(source for source in SOURCES if os.path.exists(source) and os.path.getsize(source))])
+    bootstrap(root, PACKAGES, f"--customize-hook={HERE / 'kernel.sh'}", '--customize-hook=rm -r "$1/usr/share/doc"')
     (kernel,) = root.glob("boot/vmlinuz-*")
     kernel.rename(new / "vmlinuz")
     shutil.copy(HERE / "init.sh", f"{root}{INIT}")
