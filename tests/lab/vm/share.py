@@ -9,7 +9,8 @@ from pathlib import Path
 from lab import place
 
 PARTS = (
-    "tests/lab/__init__.py", "tests/lab/place.py", "tests/lab/inside", "tests/sandbox", "tests/standins", "tests/scripts", "examples/mypve.toml",
+    "tests/lab/__init__.py", "tests/lab/place.py", "tests/lab/inside", "tests/sandbox", "tests/standins",
+    "tests/scripts", "tests/faults", "examples/mypve.toml",
 )  # fmt: skip
 
 
