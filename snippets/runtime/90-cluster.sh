@@ -339,7 +339,7 @@ ask_trust() {
     note {{ m("join.asks", member=v("$join_member")) }}
     # The member's shell is to expand this.
     # shellcheck disable=SC2016
-    ssh -o ConnectTimeout=10 "root@$join_address" \
+    ssh -o ConnectTimeout=10 -o ServerAliveInterval=5 "root@$join_address" \
         'umask 077
         mkdir -p .ssh && key=$(cat) && cd .ssh || exit
         [ ! -s authorized_keys ] || [ -z "$(tail -c 1 authorized_keys)" ] || echo >>authorized_keys
