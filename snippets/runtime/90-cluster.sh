@@ -38,6 +38,8 @@ need_own_cluster() {
         fi
     elif [ -z "$member_cluster" ]; then
         need_failed {{ m("cluster.stub", file=v("$member_file")) }} {{ m("cluster.stub_do") }}
+    elif [ "$member_cluster" != "$cluster" ] && ! is_word "$node" "$member_nodes"; then
+        need_failed {{ m("cluster.other", other=v("$member_cluster"), cluster=v("$cluster")) }} {{ m("cluster.other_left_do", other=v("$member_cluster"), node=v("$node")) }}
     elif [ "$member_cluster" != "$cluster" ]; then
         need_failed {{ m("cluster.other", other=v("$member_cluster"), cluster=v("$cluster")) }} {{ m("cluster.other_do") }}
     elif ! is_word "$node" "$member_nodes"; then

@@ -500,7 +500,23 @@ def test_own_cluster_is_another_one() -> None:
         before = support.picture(box, skip=[support.LOG])
         refused = nodes.apply("pve2").expect(78)
         assert "this node is in cluster other, not mypve" in str(refused.failures)
+        assert help_of(refused, "in cluster other").startswith("A node is never taken out of a cluster")
         assert support.untouched(before, support.picture(box, skip=[support.LOG])) == []
+
+
+@pytest.mark.trap("B8")
+def test_a_node_that_was_taken_out_of_another_cluster() -> None:
+    """What it has left of it is named, and the message leads out."""
+    with ready("alt-p8") as nodes:
+        box = nodes["pve2"]
+        box.run("printf '10.0.0.252 pve2\\n' >>/etc/hosts; systemctl start pve-cluster && pvecm create other").check()
+        wait(box, "grep -q '\"quorate\": 1' /etc/pve/.members")
+        box.run(
+            "sed 's/name: pve2/name: old/; s/config_version: 1/config_version: 2/' /etc/pve/corosync.conf >/tmp/left"
+        )
+        box.run("cat /tmp/left >/etc/pve/corosync.conf").check()
+        refused = nodes.apply("pve2").expect(78)
+        clean(nodes, "pve2", help_of(refused, "this node is in cluster other, not mypve"))
 
 
 def clean(nodes: Nodes, name: str, help_: str) -> None:
