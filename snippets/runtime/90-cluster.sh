@@ -123,6 +123,8 @@ need_member() {
     if is_member || [ -n "${holds_wrong:-}" ]; then return 0; fi
     if [ -z "$(ssh-keyscan -T 5 "$1" 2>/dev/null)" ]; then
         need_failed {{ m("join.silent", member=v("$2")) }} {{ m("join.silent_do", member=v("$2")) }}
+    elif shows_other_key "$1"; then
+        need_failed {{ m("join.host_key", member=v("$2")) }} {{ m("join.host_key_do", member=v("$2"), address=v("$1"), dir=v("$ssh_dir")) }}
     elif ! reaches_root "$1"; then
         need_met {{ m("join.answers", member=v("$2")) }}
     elif member_is_fit "$1" "$2"; then
@@ -130,6 +132,11 @@ need_member() {
     else
         need_failed "$wrong" "$wrong_do"
     fi
+}
+
+# shows_other_key ADDRESS: the machine there shows another host key than ssh knows of it.
+shows_other_key() {
+    ssh_to "$1" true 2>&1 | grep -q -F -e 'HOST IDENTIFICATION HAS CHANGED'
 }
 
 # find_valuables: guests, storages, users and rules in /etc/pve, into $valuables.
