@@ -121,7 +121,7 @@ need_nothing_to_lose() {
 need_member() {
     [ "$call $phase" = 'apply need' ] || return 0
     if is_member || [ -n "${holds_wrong:-}" ]; then return 0; fi
-    if [ -z "$(ssh-keyscan -T 5 "$1" 2>/dev/null)" ]; then
+    if ! answers_ssh "$1"; then
         need_failed {{ m("join.silent", member=v("$2")) }} {{ m("join.silent_do", member=v("$2")) }}
     elif shows_other_key "$1"; then
         need_failed {{ m("join.host_key", member=v("$2")) }} {{ m("join.host_key_do", member=v("$2"), address=v("$1"), dir=v("$ssh_dir")) }}
@@ -132,6 +132,10 @@ need_member() {
     else
         need_failed "$wrong" "$wrong_do"
     fi
+}
+
+answers_ssh() {
+    [ -n "$(ssh-keyscan -T 5 "$1" 2>/dev/null)" ]
 }
 
 # shows_other_key ADDRESS: the machine there shows another host key than ssh knows of it.
@@ -344,6 +348,11 @@ unlock_join() {
 # ask_trust: root's public key goes to the member; its password is asked for by ssh
 # itself on the terminal, once.
 ask_trust() {
+    if ! answers_ssh "$join_address"; then
+        stop {{ m("join.silent", member=v("$join_member")) }} {{ m("join.silent_do", member=v("$join_member")) }}
+    elif shows_other_key "$join_address"; then
+        stop {{ m("join.host_key", member=v("$join_member")) }} {{ m("join.host_key_do", member=v("$join_member"), address=v("$join_address"), dir=v("$ssh_dir")) }}
+    fi
     [ "$trust" = password ] || stop {{ m("join.no_trust", member=v("$join_member")) }} {{ m("join.no_trust_do", member=v("$join_member")) }}
     note {{ m("join.asks", member=v("$join_member")) }}
     # The member's shell is to expand this.
