@@ -138,6 +138,11 @@ class Lab(Nodes):
         """The node of that name, with all that is derived."""
         return next(node for node in self._view.nodes if node.name == name)
 
+    @property
+    def ssh_dir(self) -> str:
+        """Where ssh keeps its files on the nodes."""
+        return load_system(self.system).settings["ssh-dir"]
+
     def member(self, name: str) -> str:
         """The node that the node of that name joins."""
         found: str = self.view_of(name).member

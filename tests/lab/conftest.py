@@ -32,15 +32,16 @@ def _clean() -> None:
 
 @pytest.fixture
 def lab(request: pytest.FixtureRequest) -> Iterator[MakeLab]:
-    """lab(text, form=states.fresh, names=(), **options): a Lab that lasts as long as the test.
+    """lab(text, form=states.fresh, names=(), only=(), **options): a Lab that lasts as long as the test.
 
     FORM is the state that its nodes start in (states.fresh, prepared, formed); a state that is kept is not made again.
+    ONLY: those of the state's nodes that are there, all by default.
     """
     with ExitStack() as stack:
 
-        def make(text: str, form: states.Form = states.fresh, names: Any = (), **options: Any) -> Lab:
+        def make(text: str, form: states.Form = states.fresh, names: Any = (), only: Any = (), **options: Any) -> Lab:
             kept = states.state(text, form, names) if form is not states.fresh else {}
-            return stack.enter_context(Lab(text, names, state=kept, **options))
+            return stack.enter_context(Lab(text, only or names, state=kept, **options))
 
         yield make
 
