@@ -1,13 +1,14 @@
 # The cluster: what this node and its member know of it, and getting into it.
 
 # look_member: name and members of the cluster that this node is in, if any, from
-# pmxcfs or, while that is down, from corosync's own copy.
+# pmxcfs or, while that is down, from corosync's own copy. A pmxcfs that is up without a
+# cluster takes no notice of that copy, which a join that was broken off has left.
 look_member() {
     [ "${member_looks:-}" != "$looks" ] || return 0
     member_looks=$looks member_cluster='' member_nodes='' member_file=''
     if [ -e /etc/pve/corosync.conf ]; then
         member_file=/etc/pve/corosync.conf
-    elif [ -e /etc/corosync/authkey ] && [ -e /etc/corosync/corosync.conf ]; then
+    elif ! pmxcfs_is_up && [ -e /etc/corosync/authkey ] && [ -e /etc/corosync/corosync.conf ]; then
         member_file=/etc/corosync/corosync.conf
     else
         return 0

@@ -126,8 +126,8 @@ class Trial:
     def _obey(self, done: Run) -> bool:
         """Does what the messages of a broken-off join say, literally; whether they say anything."""
         assert self.nodes is not None
-        if "mv /etc/corosync/authkey /root/" in done.stdout:
-            self.box.run("mv /etc/corosync/authkey /root/").check()
+        if left := re.search(r"what it has left away here: (.+)", done.stdout):
+            self.box.run(left[1]).check()
         elif "pvecm delnode pve2" in done.stdout:
             self.nodes["pve1"].run("pvecm delnode pve2")
         elif "pvecm expected 1" in done.stdout:

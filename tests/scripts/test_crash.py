@@ -6,6 +6,7 @@ Deaths before each command, failing calls and the like, on all sorts of nodes, a
 from __future__ import annotations
 
 import contextlib
+import re
 import threading
 import time
 from collections.abc import Sequence
@@ -76,8 +77,8 @@ def follow(nodes: Nodes, name: str) -> None:
         if done.status == 0:
             return
         said.append(bail(done) + " " + " ".join(done.failures))
-        if "mv /etc/corosync/authkey /root/" in done.stdout:
-            nodes[name].run("mv /etc/corosync/authkey /root/").check()
+        if left := re.search(r"what it has left away here: (.+)", done.stdout):
+            nodes[name].run(left[1]).check()
         elif f"pvecm delnode {name}" in done.stdout:
             nodes["pve1"].run(f"pvecm delnode {name}")
         elif "pvecm expected 1" in done.stdout:

@@ -582,14 +582,17 @@ def test_a_node_that_was_taken_out_while_it_was_down(target: str) -> None:
 
 @pytest.mark.trap("B6")
 @pytest.mark.parametrize("target", TARGETS)
-def test_a_key_of_a_join_that_was_broken_off_is_led_out_by_the_messages(target: str) -> None:
-    """The member lists the node, and all that the node has is the key: both halves of the message are followed."""
+@pytest.mark.parametrize("left", (["authkey"], ["authkey", "corosync.conf"]), ids=" ".join)
+def test_what_a_join_that_was_broken_off_has_left_is_led_out_by_the_messages(target: str, left: list[str]) -> None:
+    """The member lists the node, and all that the node has is the key, or corosync's configuration with it, of which a
+    pmxcfs with its old database takes no notice: both halves of the message are followed.
+    """
     with ready(target) as nodes:
         listed(nodes["pve1"], "pve2", "10.0.0.252")
         quorate_alone(nodes["pve1"])
-        nodes["pve2"].put(
-            "/etc/corosync/authkey", nodes["pve1"].run("cat /etc/corosync/authkey | base64").stdout, 0o400
-        )
+        for name in left:
+            text = nodes["pve1"].run(f"base64 /etc/corosync/{name}").stdout
+            nodes["pve2"].run(f"umask 077; base64 -d >/etc/corosync/{name}", stdin=text).check()
         refused = nodes.apply("pve2").expect(78)
         help_ = help_of(refused, "there is a /etc/corosync/authkey, but no cluster")
         assert "pve2" in nodes["pve1"].run("pvecm nodes").stdout + nodes["pve1"].read("/etc/pve/corosync.conf")
