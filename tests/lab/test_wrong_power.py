@@ -9,7 +9,7 @@ from scripts.nodes import TARGETS
 
 from .conftest import MakeLab
 from .moments import JOINER, MEMBER, MOMENTS, reach
-from .wrong import Going, both_in, mend, ready
+from .wrong import Going, both_in, hasty, mend, ready
 
 pytestmark = pytest.mark.lab
 
@@ -28,6 +28,7 @@ def cases() -> list[object]:
 def test_power_cut_while_joining(lab: MakeLab, target: str, power_of: str, cut_at: str) -> None:
     """Power cut while a node joins: the next run of its script mends it, or says what to do."""
     nodes = ready(lab, target, MEMBER, JOINER)
+    hasty(nodes, quorum=40)
     going = Going(nodes, JOINER)
     reach(nodes, cut_at, going.goes)
     nodes[power_of].cut_power()

@@ -107,7 +107,7 @@ ADVICE = (
     Advice(r"Where \w+ is listed, there: (?P<there>pvecm delnode \w+)\.", _is_listed),
     Advice(r"(?:If the others no longer list .*)" + CLEAN, _is_gone),
     Advice(r"If it was taken out .*" + CLEAN),
-    Advice(r"Then move the key away here: (?P<here>mv .+)$"),
+    Advice(r"Then move what it has left away here: (?P<here>systemctl .+)$"),
     Advice(r"or on (?P<node>\w+): (?P<there>rm -r \S+)"),
     Advice(r"here: (?P<here>ssh-keygen -R \S+)"),
     Advice(r"^(?P<here>systemctl stop .*)$"),
