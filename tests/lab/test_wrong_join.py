@@ -60,6 +60,7 @@ def test_two_at_the_same_moment(lab: MakeLab, target: str) -> None:
 
 
 @target
+@pytest.mark.standin("the copy fails by pvecm's switch for it")
 def test_half_joined(lab: MakeLab, target: str) -> None:
     """Half-joined: the member lists the node, the copy failed; the messages lead out."""
     nodes = ready(lab, target, "pve1", "pve2")
@@ -108,10 +109,10 @@ def other_host_keys(lab: Lab, name: str) -> None:
     ).check()
 
 
-@target
-def test_changed_host_key(lab: MakeLab, target: str) -> None:
+@on_p11
+def test_changed_host_key(lab: MakeLab) -> None:
     """Changed host key (a man in the middle): refused, no password sent, untouched; the message leads out."""
-    nodes = ready(lab, target, "pve1", "pve2")
+    nodes = ready(lab, "alt-p11", "pve1", "pve2")
     nodes["pve2"].run("ssh-keyscan 10.0.0.11 >/root/.ssh/known_hosts 2>/dev/null").check()
     other_host_keys(nodes, "pve1")
     with untouched(nodes["pve2"]):

@@ -47,9 +47,9 @@ class Going:
 
     def __init__(self, lab: Lab, name: str, **options: object) -> None:
         options = {"answers": ANSWERS, "timeout": JOIN_LIMIT, **options}
-        with_thread = ThreadPoolExecutor(1)
-        self._future: Future[Run] = with_thread.submit(lambda: lab.apply(name, **options))
-        with_thread.shutdown(wait=False)
+        pool = ThreadPoolExecutor(1)
+        self._future: Future[Run] = pool.submit(lambda: lab.apply(name, **options))
+        pool.shutdown(wait=False)
 
     def goes(self) -> bool:
         return not self._future.done()
