@@ -51,10 +51,14 @@ class Switch:
             raise RuntimeError(f"switch: {'; '.join(commands)}: {done.stderr.strip()}")
         return done.stdout
 
-    def _batch(self, commands: Sequence[str], *options: str) -> subprocess.CompletedProcess[str]:
+    def enter(self) -> list[str]:
+        """The words before those of a command that runs it where the switch is: it has the gateways' addresses."""
         if self._holder is None:
             raise RuntimeError("the switch is not open")
-        words = ["nsenter", "-t", str(self._holder.pid), "-n", "ip", *options, "-batch", "-"]
+        return ["nsenter", "-t", str(self._holder.pid), "-n"]
+
+    def _batch(self, commands: Sequence[str], *options: str) -> subprocess.CompletedProcess[str]:
+        words = [*self.enter(), "ip", *options, "-batch", "-"]
         return subprocess.run(words, input="\n".join(commands) + "\n", capture_output=True, text=True, check=False)
 
     def plug(self, node: str, pid: int, nics: list[str]) -> None:
