@@ -174,8 +174,17 @@ put_back_whole() {
         mark_pending
         if [ "$sum" = directory ]; then
             if ! rmdir "$1" 2>/dev/null; then
-                point 'not ok' {{ m("rollback.not_empty", path=v("$1")) }}
-                detail found "$(ls -A "$1")"
+                case $1 in
+                    # What daemons wrote for themselves is nobody's to put back.
+                    /var/lib/*)
+                        point ok "$1" {{ m("rollback.skip_data") }}
+                        forget_kept "$1"
+                        ;;
+                    *)
+                        point 'not ok' {{ m("rollback.not_empty", path=v("$1")) }}
+                        detail found "$(ls -A "$1")"
+                        ;;
+                esac
                 return 0
             fi
         else

@@ -121,6 +121,18 @@ def test_a_node_that_no_script_has_changed(target: str) -> None:
         same(before, box)
 
 
+def test_what_a_daemon_wrote_into_a_directory_of_ours_is_no_failure() -> None:
+    """As rrdcached with its journal: the directory stays with what is in it, and all else goes back."""
+    with fresh("alt-p8") as box:
+        box.put(support.PLACE, local("alt-p8"))
+        support.apply(box, "--only", "rrdcached").expect(0)
+        box.put("/var/lib/rrdcached/journal/rrd.journal.1", "update\n")
+        done = rollback(box).expect(0)
+        assert "ok 1 - /var/lib/rrdcached/journal # SKIP its daemon has written into it" in done.stdout, done
+        assert box.read("/var/lib/rrdcached/journal/rrd.journal.1") == "update\n"
+        assert not box.exists("/var/lib/rrdcached/db") and not box.exists(support.STATE)
+
+
 def test_wrong_calls_of_rollback() -> None:
     with Sandbox("alt-p8", "pve1", start=True) as box:
         box.put(support.PLACE, local("alt-p8"))
