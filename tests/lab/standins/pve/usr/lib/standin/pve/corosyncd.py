@@ -65,9 +65,10 @@ def kill(nodeid: int) -> None:
 
 
 def make_key() -> None:
-    """Writes a new AUTHKEY."""
+    """Writes a new AUTHKEY; dies where there is none then."""
     size = ["-s", "128"] if era() < (6,) else []
-    _run("corosync-keygen", "-l", "-k", str(AUTHKEY), *size)
+    if _run("corosync-keygen", "-l", "-k", str(AUTHKEY), *size) != 0:
+        die("no authentication key available\n")  # facts: create: "no authentication key available"
 
 
 def quorumtool(option: str) -> int:
