@@ -108,7 +108,7 @@ want_closed() {
     if is_admitted; then
         same {{ m("admit.open") }}
     elif [ -e "$state_dir/admitted" ] && differs {{ m("admit.late") }} {{ m("admit.close") }}; then
-        admit_write </dev/null
+        admit_write close </dev/null
         rm -f "$state_dir/admitted"
         changed {{ m("admit.late") }} {{ m("admit.close") }}
     fi

@@ -14,13 +14,13 @@ admit() {
     admit_arm || stop {{ m("admit.no_timer") }}
     printf '%s\n' "$opening" >"$state_dir/admitted" || cannot_write "$state_dir"
     # For root alone; what a Match says goes over what stands before it.
-    admit_write <<'END'
+    admit_write open <<'END'
 Match User root
  PermitRootLogin yes
  PasswordAuthentication yes
 END
     if ! is_open; then
-        admit_write </dev/null
+        admit_write close </dev/null
         stop {{ m("admit.forbidden") }} {{ m("admit.forbidden_do") }}
     fi
     printf '%s\n' {{ m("admit.opened", minutes=v("$open_minutes"), again=v("$again")) }}
@@ -42,7 +42,7 @@ close_admission() {
 # end_admission: what admit opened is closed, and what it armed is gone.
 end_admission() {
     if [ -e "$state_dir/admitted" ]; then
-        admit_write </dev/null
+        admit_write close </dev/null
         rm -f "$state_dir/admitted"
     fi
     systemctl disable pvegen-close.service >/dev/null 2>&1
@@ -61,11 +61,13 @@ is_open() {
     [ "$found" = "yes${line_break}yes" ]
 }
 
-# admit_write <<END: the block in sshd's file, tried by sshd, then in force. At boot
-# sshd comes after us, and must not be waited for.
+# admit_write open|close <<END: the block in sshd's file, then in force. What opens is tried
+# by sshd first. What closes only takes our lines away: that sshd finds fault with others, or
+# at boot has no directory yet, must not keep it open. At boot sshd comes after us, and must
+# not be waited for.
 admit_write() {
     content=$(block_filter "pvegen $cluster: admit" last print "$sshd_config" && printf x)
-    check_with=sshd_accepts
+    [ "$1" = close ] || check_with=sshd_accepts
     content=${content%x}
     digest_of_text "$content"
     keep_first "$sshd_config" "$sum" edited admit

@@ -144,6 +144,16 @@ def test_the_next_boot_closes_it(box: Sandbox) -> None:
     assert login(box) == CLOSED
 
 
+def test_it_closes_before_sshd_has_its_directory(box: Sandbox) -> None:
+    """As at boot, where sshd's own unit makes it: sshd takes no configuration until then."""
+    call(box, "admit").expect(0)
+    box.run("systemctl stop sshd && rmdir /run/sshd").check()
+    assert box.run("$(command -v sshd) -t").status != 0
+    box.run("sh /var/lib/pvegen/mypve/close.sh close").check()
+    box.run("mkdir /run/sshd && systemctl start sshd").check()
+    assert login(box) == CLOSED
+
+
 @pytest.mark.parametrize("end", ["time", "boot"])
 def test_killed_at_any_command_it_is_closed_in_the_end(box: Sandbox, end: str) -> None:
     """Wherever admit is killed: after the time is over, or at the next boot, it is closed."""
