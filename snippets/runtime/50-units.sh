@@ -167,6 +167,8 @@ start_unit() {
     differs "$unit" {{ m("unit.start") }} || return 0
     keep_unit start
     forget_looks
+    # One that has failed too often is not even tried any more.
+    [ "$unit_active" != failed ] || systemctl reset-failed "$unit_id" >/dev/null 2>&1
     if ! run "$unit" systemctl start "$unit_id" || ! within "$limit_unit" unit_is_up "$unit_id"; then
         # The other units' states are still needed.
         units_kept=$units

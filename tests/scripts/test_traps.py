@@ -858,6 +858,18 @@ def test_a_unit_that_fails(make: Make) -> None:
     assert run.tap.bail is not None and "journalctl" in run.tap.failures()[0].yaml["help"]
 
 
+def test_a_unit_that_has_hit_its_start_limit(make: Make) -> None:
+    """It failed so often that systemd does not even try any more: started anew with its cause mended."""
+    box = make(ALONE["alt-p8"])
+    ready_for_services(box)
+    unit(box, "pve-cluster", StartLimitIntervalSec="600", ExecStart="false")
+    box.run("for i in 1 2 3 4 5 6; do systemctl start pve-cluster; done")
+    unit(box, "pve-cluster", StartLimitIntervalSec="600", Type="forking", ExecStart="/usr/bin/pmxcfs")
+    assert box.run("systemctl start pve-cluster").status != 0
+    support.apply(box, "--only", "services").expect(0)
+    assert is_on(box, "pve-cluster") == ("enabled", "active")
+
+
 def test_a_required_unit_that_is_masked(make: Make) -> None:
     box = make(ALONE["alt-p8"], held=HELD)
     box.run("systemctl mask pve-cluster 2>&1").check()
