@@ -98,7 +98,8 @@ END
     systemctl is-enabled pvegen-close.service >/dev/null 2>&1 || return 1
     systemctl stop pvegen-close-later.timer >/dev/null 2>&1
     systemctl reset-failed pvegen-close-later.service >/dev/null 2>&1
-    if systemd-run --unit=pvegen-close-later --on-active="${open_minutes}m" \
+    # Left to itself, systemd may be a minute late.
+    if systemd-run --unit=pvegen-close-later --on-active="${open_minutes}m" --timer-property=AccuracySec=1s \
         --setenv="pvegen_opening=$opening" /bin/sh "$state_dir/close.sh" close >/dev/null 2>&1; then
         systemctl is-active pvegen-close-later.timer >/dev/null 2>&1
     else
