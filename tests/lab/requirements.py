@@ -4,6 +4,8 @@ import functools
 import os
 import shutil
 import subprocess
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -45,7 +47,7 @@ def missing_requirement() -> str | None:
     reason = missing_programs()
     if reason is not None:
         return reason
-    folder = place.folder("try")
+    folder = Path(tempfile.mkdtemp(prefix="try-", dir=place.folder()))  # several workers try at the same time
     try:
         for name in ("lower", "upper", "work", "root"):
             (folder / name).mkdir(exist_ok=True)
