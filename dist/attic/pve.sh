@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='dfd0c1786e99c255fa5e0a779d3bba1cc3c74d171c4ff1b447edd920bf972c8f'
+digest='8afd6bf9166ad635ab32254ad3182378a1bbe0830c151d9e0457ada42a64e428'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -1870,8 +1870,17 @@ put_back_whole() {
         mark_pending
         if [ "$sum" = directory ]; then
             if ! rmdir "$1" 2>/dev/null; then
-                point 'not ok' "$1/ is not empty; it is left"
-                detail found "$(ls -A "$1")"
+                case $1 in
+                    # What daemons wrote for themselves is nobody's to put back.
+                    /var/lib/*)
+                        point ok "$1" 'SKIP its daemon has written into it: left alone'
+                        forget_kept "$1"
+                        ;;
+                    *)
+                        point 'not ok' "$1/ is not empty; it is left"
+                        detail found "$(ls -A "$1")"
+                        ;;
+                esac
                 return 0
             fi
         else
@@ -2663,6 +2672,8 @@ start_unit() {
     differs "$unit" 'start' || return 0
     keep_unit start
     forget_looks
+    # One that has failed too often is not even tried any more.
+    [ "$unit_active" != failed ] || systemctl reset-failed "$unit_id" >/dev/null 2>&1
     if ! run "$unit" systemctl start "$unit_id" || ! within "$limit_unit" unit_is_up "$unit_id"; then
         # The other units' states are still needed.
         units_kept=$units
@@ -4183,13 +4194,14 @@ is_whole() {
 # The cluster: what this node and its member know of it, and getting into it.
 
 # look_member: name and members of the cluster that this node is in, if any, from
-# pmxcfs or, while that is down, from corosync's own copy.
+# pmxcfs or, while that is down, from corosync's own copy. A pmxcfs that is up without a
+# cluster takes no notice of that copy, which a join that was broken off has left.
 look_member() {
     [ "${member_looks:-}" != "$looks" ] || return 0
     member_looks=$looks member_cluster='' member_nodes='' member_file=''
     if [ -e /etc/pve/corosync.conf ]; then
         member_file=/etc/pve/corosync.conf
-    elif [ -e /etc/corosync/authkey ] && [ -e /etc/corosync/corosync.conf ]; then
+    elif ! pmxcfs_is_up && [ -e /etc/corosync/authkey ] && [ -e /etc/corosync/corosync.conf ]; then
         member_file=/etc/corosync/corosync.conf
     else
         return 0

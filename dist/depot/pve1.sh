@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='632d2d7ccf7b30a3e30633534675e46ffc1904c858e2fdf338684682a9845d60'
+digest='bd6ed0cd2c284e5f4249b1ed46b7208469343f63a9e7fac73911e75b64888ce5'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -1742,8 +1742,17 @@ put_back_whole() {
         mark_pending
         if [ "$sum" = directory ]; then
             if ! rmdir "$1" 2>/dev/null; then
-                point 'not ok' "$1/ is not empty; it is left"
-                detail found "$(ls -A "$1")"
+                case $1 in
+                    # What daemons wrote for themselves is nobody's to put back.
+                    /var/lib/*)
+                        point ok "$1" 'SKIP its daemon has written into it: left alone'
+                        forget_kept "$1"
+                        ;;
+                    *)
+                        point 'not ok' "$1/ is not empty; it is left"
+                        detail found "$(ls -A "$1")"
+                        ;;
+                esac
                 return 0
             fi
         else
@@ -2528,6 +2537,8 @@ start_unit() {
     differs "$unit" 'start' || return 0
     keep_unit start
     forget_looks
+    # One that has failed too often is not even tried any more.
+    [ "$unit_active" != failed ] || systemctl reset-failed "$unit_id" >/dev/null 2>&1
     if ! run "$unit" systemctl start "$unit_id" || ! within "$limit_unit" unit_is_up "$unit_id"; then
         # The other units' states are still needed.
         units_kept=$units
@@ -3949,7 +3960,7 @@ want_closed() {
     if is_admitted; then
         same 'root'\''s login is open for a while, by admit'
     elif [ -e "$state_dir/admitted" ] && differs 'root'\''s login that admit opened is open beyond its time' 'close'; then
-        admit_write </dev/null
+        admit_write close </dev/null
         rm -f "$state_dir/admitted"
         changed 'root'\''s login that admit opened is open beyond its time' 'close'
     fi
@@ -4063,7 +4074,7 @@ print_keys() {
 ssh_to() {
     ssh_address=$1
     shift
-    ssh -n -o BatchMode=yes -o ConnectTimeout=10 "root@$ssh_address" "$@" 8>&- 9>&-
+    ssh -n -o BatchMode=yes -o ConnectTimeout=10 -o ServerAliveInterval=5 "root@$ssh_address" "$@" 8>&- 9>&-
 }
 
 reaches_root() {
@@ -4114,13 +4125,13 @@ admit() {
     admit_arm || stop 'the timer that closes it again could not be armed; nothing was opened'
     printf '%s\n' "$opening" >"$state_dir/admitted" || cannot_write "$state_dir"
     # For root alone; what a Match says goes over what stands before it.
-    admit_write <<'END'
+    admit_write open <<'END'
 Match User root
  PermitRootLogin yes
  PasswordAuthentication yes
 END
     if ! is_open; then
-        admit_write </dev/null
+        admit_write close </dev/null
         stop 'another Match of sshd'\''s configuration keeps root out; nothing is open' 'See: sshd -T -C user=root,host=localhost,addr=127.0.0.1. Let nodes join by keys (ssh.trust), or take that Match away for the time.'
     fi
     printf '%s\n' "Root may log in by password for $open_minutes minutes, then this closes by itself. To close it now: sh $again close"
@@ -4142,7 +4153,7 @@ close_admission() {
 # end_admission: what admit opened is closed, and what it armed is gone.
 end_admission() {
     if [ -e "$state_dir/admitted" ]; then
-        admit_write </dev/null
+        admit_write close </dev/null
         rm -f "$state_dir/admitted"
     fi
     systemctl disable pvegen-close.service >/dev/null 2>&1
@@ -4161,11 +4172,13 @@ is_open() {
     [ "$found" = "yes${line_break}yes" ]
 }
 
-# admit_write <<END: the block in sshd's file, tried by sshd, then in force. At boot
-# sshd comes after us, and must not be waited for.
+# admit_write open|close <<END: the block in sshd's file, then in force. What opens is tried
+# by sshd first. What closes only takes our lines away: that sshd finds fault with others, or
+# at boot has no directory yet, must not keep it open. At boot sshd comes after us, and must
+# not be waited for.
 admit_write() {
     content=$(block_filter "pvegen $cluster: admit" last print "$sshd_config" && printf x)
-    check_with=sshd_accepts
+    [ "$1" = close ] || check_with=sshd_accepts
     content=${content%x}
     digest_of_text "$content"
     keep_first "$sshd_config" "$sum" edited admit
@@ -4196,7 +4209,8 @@ END
     systemctl is-enabled pvegen-close.service >/dev/null 2>&1 || return 1
     systemctl stop pvegen-close-later.timer >/dev/null 2>&1
     systemctl reset-failed pvegen-close-later.service >/dev/null 2>&1
-    if systemd-run --unit=pvegen-close-later --on-active="${open_minutes}m" \
+    # Left to itself, systemd may be a minute late.
+    if systemd-run --unit=pvegen-close-later --on-active="${open_minutes}m" --timer-property=AccuracySec=1s \
         --setenv="pvegen_opening=$opening" /bin/sh "$state_dir/close.sh" close >/dev/null 2>&1; then
         systemctl is-active pvegen-close-later.timer >/dev/null 2>&1
     else
@@ -4219,13 +4233,14 @@ admit_sleep() {
 # The cluster: what this node and its member know of it, and getting into it.
 
 # look_member: name and members of the cluster that this node is in, if any, from
-# pmxcfs or, while that is down, from corosync's own copy.
+# pmxcfs or, while that is down, from corosync's own copy. A pmxcfs that is up without a
+# cluster takes no notice of that copy, which a join that was broken off has left.
 look_member() {
     [ "${member_looks:-}" != "$looks" ] || return 0
     member_looks=$looks member_cluster='' member_nodes='' member_file=''
     if [ -e /etc/pve/corosync.conf ]; then
         member_file=/etc/pve/corosync.conf
-    elif [ -e /etc/corosync/authkey ] && [ -e /etc/corosync/corosync.conf ]; then
+    elif ! pmxcfs_is_up && [ -e /etc/corosync/authkey ] && [ -e /etc/corosync/corosync.conf ]; then
         member_file=/etc/corosync/corosync.conf
     else
         return 0
@@ -4250,12 +4265,14 @@ need_own_cluster() {
     look_member
     if [ -z "$member_file" ]; then
         if [ "$1" = join ] && [ -e /etc/corosync/authkey ]; then
-            need_failed 'there is a /etc/corosync/authkey, but no cluster' "A join was broken off here, or the node was in a cluster once. Look at a member: pvecm nodes. Where $node is listed, there: pvecm delnode $node. Then move the key away here: mv /etc/corosync/authkey /root/"
+            need_failed 'there is a /etc/corosync/authkey, but no cluster' "A join was broken off here, or the node was in a cluster once. Look at a member: pvecm nodes. Where $node is listed, there: pvecm delnode $node. Then move what it has left away here: systemctl stop corosync; mv /etc/corosync/authkey /root/; [ ! -e /etc/corosync/corosync.conf ] || mv /etc/corosync/corosync.conf /root/"
         else
             need_met 'this node is in no cluster yet'
         fi
     elif [ -z "$member_cluster" ]; then
         need_failed "$member_file lists no nodes: an example was taken for a cluster's configuration" 'systemctl stop pve-cluster corosync; pmxcfs -l; rm /etc/pve/corosync.conf; killall pmxcfs; rm -f /etc/corosync/corosync.conf; systemctl start pve-cluster'
+    elif [ "$member_cluster" != "$cluster" ] && ! is_word "$node" "$member_nodes"; then
+        need_failed "this node is in cluster $member_cluster, not $cluster" "$member_cluster does not list it as $node any more. If it was taken out of there (pvecm delnode), back up what guests it still has, then clean it, here: systemctl stop pve-cluster corosync; pmxcfs -l; rm /etc/pve/corosync.conf; killall pmxcfs; rm -rf /etc/corosync/authkey /etc/corosync/corosync.conf; systemctl start pve-cluster; and apply again: it joins as a new node."
     elif [ "$member_cluster" != "$cluster" ]; then
         need_failed "this node is in cluster $member_cluster, not $cluster" 'A node is never taken out of a cluster by this script. If it is to move, take it out by the manual of Proxmox VE (pvecm delnode, and clean the node) first.'
     elif ! is_word "$node" "$member_nodes"; then

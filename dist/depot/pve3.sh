@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='5aee90ad18668af9f819620b0e327ca51b0911b81fdea38583aeb2d3fc57d1d9'
+digest='5a18a54319511128735f7da5e8c9410a40cb69e14237c68ecfd0cc7712e5cc27'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -1725,8 +1725,17 @@ put_back_whole() {
         mark_pending
         if [ "$sum" = directory ]; then
             if ! rmdir "$1" 2>/dev/null; then
-                point 'not ok' "$1/ is not empty; it is left"
-                detail found "$(ls -A "$1")"
+                case $1 in
+                    # What daemons wrote for themselves is nobody's to put back.
+                    /var/lib/*)
+                        point ok "$1" 'SKIP its daemon has written into it: left alone'
+                        forget_kept "$1"
+                        ;;
+                    *)
+                        point 'not ok' "$1/ is not empty; it is left"
+                        detail found "$(ls -A "$1")"
+                        ;;
+                esac
                 return 0
             fi
         else
@@ -2511,6 +2520,8 @@ start_unit() {
     differs "$unit" 'start' || return 0
     keep_unit start
     forget_looks
+    # One that has failed too often is not even tried any more.
+    [ "$unit_active" != failed ] || systemctl reset-failed "$unit_id" >/dev/null 2>&1
     if ! run "$unit" systemctl start "$unit_id" || ! within "$limit_unit" unit_is_up "$unit_id"; then
         # The other units' states are still needed.
         units_kept=$units
@@ -3932,7 +3943,7 @@ want_closed() {
     if is_admitted; then
         same 'root'\''s login is open for a while, by admit'
     elif [ -e "$state_dir/admitted" ] && differs 'root'\''s login that admit opened is open beyond its time' 'close'; then
-        admit_write </dev/null
+        admit_write close </dev/null
         rm -f "$state_dir/admitted"
         changed 'root'\''s login that admit opened is open beyond its time' 'close'
     fi
@@ -4046,7 +4057,7 @@ print_keys() {
 ssh_to() {
     ssh_address=$1
     shift
-    ssh -n -o BatchMode=yes -o ConnectTimeout=10 "root@$ssh_address" "$@" 8>&- 9>&-
+    ssh -n -o BatchMode=yes -o ConnectTimeout=10 -o ServerAliveInterval=5 "root@$ssh_address" "$@" 8>&- 9>&-
 }
 
 reaches_root() {
@@ -4097,13 +4108,13 @@ admit() {
     admit_arm || stop 'the timer that closes it again could not be armed; nothing was opened'
     printf '%s\n' "$opening" >"$state_dir/admitted" || cannot_write "$state_dir"
     # For root alone; what a Match says goes over what stands before it.
-    admit_write <<'END'
+    admit_write open <<'END'
 Match User root
  PermitRootLogin yes
  PasswordAuthentication yes
 END
     if ! is_open; then
-        admit_write </dev/null
+        admit_write close </dev/null
         stop 'another Match of sshd'\''s configuration keeps root out; nothing is open' 'See: sshd -T -C user=root,host=localhost,addr=127.0.0.1. Let nodes join by keys (ssh.trust), or take that Match away for the time.'
     fi
     printf '%s\n' "Root may log in by password for $open_minutes minutes, then this closes by itself. To close it now: sh $again close"
@@ -4121,11 +4132,13 @@ is_open() {
     [ "$found" = "yes${line_break}yes" ]
 }
 
-# admit_write <<END: the block in sshd's file, tried by sshd, then in force. At boot
-# sshd comes after us, and must not be waited for.
+# admit_write open|close <<END: the block in sshd's file, then in force. What opens is tried
+# by sshd first. What closes only takes our lines away: that sshd finds fault with others, or
+# at boot has no directory yet, must not keep it open. At boot sshd comes after us, and must
+# not be waited for.
 admit_write() {
     content=$(block_filter "pvegen $cluster: admit" last print "$sshd_config" && printf x)
-    check_with=sshd_accepts
+    [ "$1" = close ] || check_with=sshd_accepts
     content=${content%x}
     digest_of_text "$content"
     keep_first "$sshd_config" "$sum" edited admit
@@ -4156,7 +4169,8 @@ END
     systemctl is-enabled pvegen-close.service >/dev/null 2>&1 || return 1
     systemctl stop pvegen-close-later.timer >/dev/null 2>&1
     systemctl reset-failed pvegen-close-later.service >/dev/null 2>&1
-    if systemd-run --unit=pvegen-close-later --on-active="${open_minutes}m" \
+    # Left to itself, systemd may be a minute late.
+    if systemd-run --unit=pvegen-close-later --on-active="${open_minutes}m" --timer-property=AccuracySec=1s \
         --setenv="pvegen_opening=$opening" /bin/sh "$state_dir/close.sh" close >/dev/null 2>&1; then
         systemctl is-active pvegen-close-later.timer >/dev/null 2>&1
     else
@@ -4179,13 +4193,14 @@ admit_sleep() {
 # The cluster: what this node and its member know of it, and getting into it.
 
 # look_member: name and members of the cluster that this node is in, if any, from
-# pmxcfs or, while that is down, from corosync's own copy.
+# pmxcfs or, while that is down, from corosync's own copy. A pmxcfs that is up without a
+# cluster takes no notice of that copy, which a join that was broken off has left.
 look_member() {
     [ "${member_looks:-}" != "$looks" ] || return 0
     member_looks=$looks member_cluster='' member_nodes='' member_file=''
     if [ -e /etc/pve/corosync.conf ]; then
         member_file=/etc/pve/corosync.conf
-    elif [ -e /etc/corosync/authkey ] && [ -e /etc/corosync/corosync.conf ]; then
+    elif ! pmxcfs_is_up && [ -e /etc/corosync/authkey ] && [ -e /etc/corosync/corosync.conf ]; then
         member_file=/etc/corosync/corosync.conf
     else
         return 0
@@ -4210,12 +4225,14 @@ need_own_cluster() {
     look_member
     if [ -z "$member_file" ]; then
         if [ "$1" = join ] && [ -e /etc/corosync/authkey ]; then
-            need_failed 'there is a /etc/corosync/authkey, but no cluster' "A join was broken off here, or the node was in a cluster once. Look at a member: pvecm nodes. Where $node is listed, there: pvecm delnode $node. Then move the key away here: mv /etc/corosync/authkey /root/"
+            need_failed 'there is a /etc/corosync/authkey, but no cluster' "A join was broken off here, or the node was in a cluster once. Look at a member: pvecm nodes. Where $node is listed, there: pvecm delnode $node. Then move what it has left away here: systemctl stop corosync; mv /etc/corosync/authkey /root/; [ ! -e /etc/corosync/corosync.conf ] || mv /etc/corosync/corosync.conf /root/"
         else
             need_met 'this node is in no cluster yet'
         fi
     elif [ -z "$member_cluster" ]; then
         need_failed "$member_file lists no nodes: an example was taken for a cluster's configuration" 'systemctl stop pve-cluster corosync; pmxcfs -l; rm /etc/pve/corosync.conf; killall pmxcfs; rm -f /etc/corosync/corosync.conf; systemctl start pve-cluster'
+    elif [ "$member_cluster" != "$cluster" ] && ! is_word "$node" "$member_nodes"; then
+        need_failed "this node is in cluster $member_cluster, not $cluster" "$member_cluster does not list it as $node any more. If it was taken out of there (pvecm delnode), back up what guests it still has, then clean it, here: systemctl stop pve-cluster corosync; pmxcfs -l; rm /etc/pve/corosync.conf; killall pmxcfs; rm -rf /etc/corosync/authkey /etc/corosync/corosync.conf; systemctl start pve-cluster; and apply again: it joins as a new node."
     elif [ "$member_cluster" != "$cluster" ]; then
         need_failed "this node is in cluster $member_cluster, not $cluster" 'A node is never taken out of a cluster by this script. If it is to move, take it out by the manual of Proxmox VE (pvecm delnode, and clean the node) first.'
     elif ! is_word "$node" "$member_nodes"; then
@@ -4285,8 +4302,10 @@ need_nothing_to_lose() {
 need_member() {
     [ "$call $phase" = 'apply need' ] || return 0
     if is_member || [ -n "${holds_wrong:-}" ]; then return 0; fi
-    if [ -z "$(ssh-keyscan -T 5 "$1" 2>/dev/null)" ]; then
+    if ! answers_ssh "$1"; then
         need_failed "member $2 does not answer" "Is $2 up, and was its script applied first? Nodes run in the order of the description."
+    elif shows_other_key "$1"; then
+        need_failed "$2 shows another host key than this node knows of it" "Either $2 was set up anew, or another machine answers for its address and would get root's password. Compare, on $2 itself: ssh-keygen -l -f $ssh_dir/ssh_host_rsa_key.pub; here: ssh-keyscan -t rsa $1 | ssh-keygen -l -f -. Only where the two are the same, have the old key forgotten, here: ssh-keygen -R $1"
     elif ! reaches_root "$1"; then
         need_met "member $2 answers"
     elif member_is_fit "$1" "$2"; then
@@ -4294,6 +4313,15 @@ need_member() {
     else
         need_failed "$wrong" "$wrong_do"
     fi
+}
+
+answers_ssh() {
+    [ -n "$(ssh-keyscan -T 5 "$1" 2>/dev/null)" ]
+}
+
+# shows_other_key ADDRESS: the machine there shows another host key than ssh knows of it.
+shows_other_key() {
+    ssh_to "$1" true 2>&1 | grep -q -F -e 'HOST IDENTIFICATION HAS CHANGED'
 }
 
 # find_valuables: guests, storages, users and rules in /etc/pve, into $valuables.
@@ -4451,11 +4479,16 @@ unlock_join() {
 # ask_trust: root's public key goes to the member; its password is asked for by ssh
 # itself on the terminal, once.
 ask_trust() {
+    if ! answers_ssh "$join_address"; then
+        stop "member $join_member does not answer" "Is $join_member up, and was its script applied first? Nodes run in the order of the description."
+    elif shows_other_key "$join_address"; then
+        stop "$join_member shows another host key than this node knows of it" "Either $join_member was set up anew, or another machine answers for its address and would get root's password. Compare, on $join_member itself: ssh-keygen -l -f $ssh_dir/ssh_host_rsa_key.pub; here: ssh-keyscan -t rsa $join_address | ssh-keygen -l -f -. Only where the two are the same, have the old key forgotten, here: ssh-keygen -R $join_address"
+    fi
     [ "$trust" = password ] || stop "root here does not get into $join_member by key" "Is this node's key in the description, and was $join_member's script run since? See: ssh -o BatchMode=yes root@$join_member true"
     note "Root's public key goes to $join_member; ssh asks whether its host key is right, and for root's password there."
     # The member's shell is to expand this.
     # shellcheck disable=SC2016
-    ssh -o ConnectTimeout=10 "root@$join_address" \
+    ssh -o ConnectTimeout=10 -o ServerAliveInterval=5 "root@$join_address" \
         'umask 077
         mkdir -p .ssh && key=$(cat) && cd .ssh || exit
         [ ! -s authorized_keys ] || [ -z "$(tail -c 1 authorized_keys)" ] || echo >>authorized_keys

@@ -112,7 +112,11 @@ def test_it_closes_by_a_timer_of_systemd_where_there_is_one(box: Sandbox) -> Non
     call(box, "admit").expect(0)
     assert login(box) == OPEN
     words = box.read("/tmp/timer").split()
-    assert "--on-active=15m" in words and "--timer-property=AccuracySec=1s" in words and words[-2:] == ["/var/lib/pvegen/mypve/close.sh", "close"]
+    assert (
+        "--on-active=15m" in words
+        and "--timer-property=AccuracySec=1s" in words
+        and words[-2:] == ["/var/lib/pvegen/mypve/close.sh", "close"]
+    )
     box.run(words[words.index("/bin/sh") :]).check()
     assert login(box) == CLOSED
     # A timer that is not seen to be armed is a failure, and nothing is opened.
