@@ -10,12 +10,12 @@ from sandbox import Sandbox
 
 from . import found, wanted
 from .cluster import Cluster
-from .networks import NETWORKS
+from .networks import NETWORKS, tried
 
 pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("vm")]
 
 
-@pytest.fixture(scope="module", params=list(NETWORKS))
+@pytest.fixture(scope="module", params=tried())
 def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
     """The nodes of a network, on which the script's step of the network has run."""
     with Cluster(NETWORKS[request.param]) as made:
