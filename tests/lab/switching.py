@@ -55,9 +55,9 @@ def right(nodes: Lab) -> None:
     nodes.rebuild(support.changed(nodes.text, (f'gateway = "{SILENT}"', f'gateway = "{GATEWAY}"')))
 
 
-def begins_to_answer(nodes: Lab) -> None:
-    """The gateway that nobody had answers from now on."""
-    nodes.switch.ip(f"address add {SILENT}/24 dev sw0")
+def begins_to_answer(nodes: Lab, *, so: bool = True) -> None:
+    """The gateway that nobody had answers from now on; or no more."""
+    nodes.switch.ip(f"address {'add' if so else 'del'} {SILENT}/24 dev sw0")
 
 
 def bridge(nodes: Lab, *words: str, call: str = "apply") -> support.Run:

@@ -21,7 +21,8 @@ LOOPS = {
     "of its own": "127.0.0.1 localhost\n127.0.1.1 pve1.example.org pve1\n",
     "localhost's": "127.0.0.1 localhost pve1\n10.0.0.11 pve1.example.org pve1\n::1 pve1\n",
 }
-CASES = [("alt-p8", "localhost's"), ("alt-p11", "localhost's"), ("alt-p11", "of its own")]
+# facts: "4.x looks only at the FIRST getaddrinfo answer, 8.0.2+ at all": the first kind is none for p11.
+CASES = [("alt-p8", "localhost's"), ("alt-p8", "of its own"), ("alt-p11", "of its own")]
 
 
 def steps(nodes: Lab, *names: str) -> None:
@@ -87,8 +88,7 @@ by_faketime = pytest.mark.standin("libfaketime: the clock")
 
 def off_by(node: Node, days: int) -> None:
     """From now on, for every process that starts, the node's clock is off by so many days."""
-    for path in ("/etc/faketimerc", "/root/.faketimerc"):  # a second one, else errno tells of the one that is missing
-        node.put(path, f"{days:+}d\n")
+    node.put("/etc/faketimerc", f"{days:+}d\n")
     node.run(f"echo {FAKETIME} >/etc/ld.so.preload").check()
     assert abs(ahead(node)) > 86400
 
@@ -105,10 +105,10 @@ def ahead(node: Node) -> int:
 
 
 @by_faketime
-@pytest.mark.target("alt-p8")
+@pytest.mark.target("alt-p11")
 def test_a_clock_that_was_ahead_when_the_cluster_was_created(lab: MakeLab) -> None:
     """The clock two days ahead at create, then right: refused as set back; the advice followed, the cluster is fine."""
-    nodes = lab(description("alt-p8", 2), names=["pve1"])
+    nodes = lab(description("alt-p11", 2), names=["pve1"])
     node = nodes["pve1"]
     off_by(node, 2)
     nodes.apply("pve1").expect(0)

@@ -4,6 +4,7 @@ import pytest
 from sandbox import diff_trees
 from scripts.nodes import TARGETS
 
+from .advice import command
 from .conftest import MakeLab
 from .switching import (
     SILENT,
@@ -17,6 +18,7 @@ from .switching import (
     is_old,
     kill_run,
     lives,
+    network,
     no_run,
     on_the_nic,
     right,
@@ -55,16 +57,21 @@ def test_the_cable_is_pulled_during_the_switch(lab: MakeLab, target: str) -> Non
     """The cable pulled during the switch: the old network is back; plugged in within the time, the new one is kept."""
     nodes = on_the_nic(lab, target)
     node = nodes["pve1"]
-    with under_way(nodes, "--confirm-within", "10") as done:
+    silent(nodes)
+    with under_way(nodes, "--confirm-within", "20") as done:
+        nodes.until(lambda: seen(node), "the new network was looked at in vain")
         node.unplug()
+        begins_to_answer(nodes)
     assert done[0].status == 1 and is_old(node), done
     clean(node)
+    begins_to_answer(nodes, so=False)
     node.plug()
     with under_way(nodes) as done:
-        node.unplug()
         nodes.until(lambda: seen(node), "the new network was looked at in vain")
+        node.unplug()
+        begins_to_answer(nodes)
         node.plug()
-    assert done[0].status == 0 and is_new(node), done
+    assert done[0].status == 0 and is_new(node, SILENT), done
     clean(node)
 
 
@@ -132,3 +139,26 @@ def test_the_login_dies_during_the_switch(lab: MakeLab, target: str, login: str)
     # The run has not only been replaced by the parts that it detached: it has tidied up.
     clean(node)
     assert bridge(nodes).expect(0).changes == 0
+
+
+@target
+def test_a_guest_is_plugged_into_the_bridge_that_has_to_change(lab: MakeLab, target: str) -> None:
+    """A guest's port on the bridge that has to change: refused and untouched; the advice followed, by the next boot."""
+    nodes = on_the_nic(lab, target)
+    node = nodes["pve1"]
+    bridge(nodes).expect(0)
+    node.run("ip link add tap100i0 type veth peer name guest && ip link set tap100i0 master vmbr0 up").check()
+    disk, before = files(node), network(node)
+    silent(nodes)
+    begins_to_answer(nodes)
+    done = bridge(nodes).expect(78)
+    assert done.failures == ["bridge: guests are plugged into vmbr0: tap100i0"], done
+    assert network(node) == before and diff_trees(disk, files(node)) == []
+    node.run("ip link show master vmbr0 | grep tap100i0").check()
+    bridge(nodes, *command(done, "apply --activate reboot").split()[1:]).expect(1)
+    assert network(node) == before
+    node.reboot()
+    nodes.until(lambda: decided(node, "kept"), "the new network is kept")
+    assert is_new(node, SILENT)
+    bridge(nodes).expect(0)
+    clean(node)
