@@ -36,10 +36,10 @@ def gets_in_by_password(node: Node) -> bool:
     return node.run(words, answers={"assword": "secret"}, timeout=30).status == 0
 
 
-@target
-def test_it_closes_after_its_time(lab: MakeLab, target: str) -> None:
+@pytest.mark.target("alt-p11")
+def test_it_closes_after_its_time(lab: MakeLab) -> None:
     """Root's login that `admit` opened closes after its time, the session that opened it long gone."""
-    text = description(target, 2, tables="[ssh]\nopen_minutes = 1")
+    text = description("alt-p11", 2, tables="[ssh]\nopen_minutes = 1")
     nodes = lab(text, names=["pve1"])
     node = nodes["pve1"]
     nodes.apply("pve1").expect(0)

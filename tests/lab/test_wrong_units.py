@@ -78,10 +78,10 @@ def test_a_unit_fails(lab: MakeLab) -> None:
     assert is_up(node, "pve-cluster") and is_up(node, "ksmtuned")
 
 
-@target
-def test_a_unit_is_slow(lab: MakeLab, target: str) -> None:
+@pytest.mark.target("alt-p8")
+def test_a_unit_is_slow(lab: MakeLab) -> None:
     """pve-cluster takes ten seconds to start: waited for."""
-    nodes = lab(description(target, 1))
+    nodes = lab(description("alt-p8", 1))
     node = ready(nodes)
     node.run("systemctl stop pve-cluster; systemctl reset-failed pve-cluster")
     drop_in(node, "pve-cluster", ExecStartPre="/bin/sleep 10")

@@ -59,7 +59,7 @@ class Forward:
         machine = self._start()
         reports = []
         try:
-            machine.ask({"run": item.nodeid, "next": following.nodeid if following else None})
+            machine.ask({"run": _name(item), "next": _name(following) if following else None})
             for answer in machine.answers(LIMIT):
                 if "done" in answer:
                     break
@@ -86,6 +86,11 @@ class Forward:
                 raise Ended(f"the tests cannot be read in the machine:\n{self._machine.log()}")
             self._broken = ""
         return self._machine
+
+
+def _name(item: pytest.Item) -> str:
+    """The test as the machine knows it: without the group that xdist adds to the names of tests here."""
+    return item.nodeid.removesuffix("@vm")
 
 
 def _report(
