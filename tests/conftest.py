@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from faults import sample, table
+from lab import record
 from sandbox.once import folder_of_this_run
 from sandbox.requirements import require_sandbox
 from sandbox.signals import ignore_for_ourselves_alone
@@ -23,10 +24,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """The table of faults is put together by the one process to which all workers report."""
+    """The table of faults and the lab's record are put together by the one process to which all workers report."""
     ignore_for_ourselves_alone()
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(table.Collector(), "faults")
+        config.pluginmanager.register(record.Collector(), "lab-record")
 
 
 def pytest_report_header() -> str:

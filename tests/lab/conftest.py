@@ -5,6 +5,8 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
+from faults import sample
+from scripts.nodes import TARGETS
 
 from . import leftovers, record, states
 from .cluster import Lab
@@ -13,9 +15,22 @@ from .requirements import require_lab
 MakeLab = Callable[..., Lab]
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    if not hasattr(config, "workerinput"):
-        config.pluginmanager.register(record.Collector(), "lab-record")
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What goes wrong on both targets is tried on one of them, by the seed, unless every point or a test is asked for."""
+    if sample.EVERY or config.option.keyword or any("::" in word for word in config.args):
+        return
+    left = [item for item in items if _is_left(item)]
+    if left:
+        items[:] = [item for item in items if item not in left]
+        config.hook.pytest_deselected(items=left)
+
+
+def _is_left(item: pytest.Item) -> bool:
+    """Whether the scenario is tried on the other target only."""
+    target = getattr(item, "callspec", None) and item.callspec.params.get("target")  # type: ignore[attr-defined]
+    if target is None or not item.path.name.startswith("test_wrong_") or item.get_closest_marker("both_targets"):
+        return False
+    return bool(target != sample.chance("target", item.originalname).choice(TARGETS))  # type: ignore[attr-defined]
 
 
 @pytest.hookimpl(tryfirst=True)

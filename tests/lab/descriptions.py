@@ -20,7 +20,14 @@ def description(target: str, count: int | Sequence[str] = 3, **more: str) -> str
     return re.sub(r"\[limits\]\n(?:\w+ = \d+\n)+", "", text)
 
 
-def two_links(target: str, count: int) -> str:
-    """COUNT nodes with a NIC for the bridge and another one for a second link of the cluster's own."""
+def two_links(target: str, count: int, last: str = "") -> str:
+    """COUNT nodes with a NIC for the bridge and another one for a second link; LAST: further lines of the last one."""
     lines = [f'[[node.interface]]\nname = "eth1"\naddress = "10.1.0.{number}/24"' for number in range(1, count + 1)]
-    return description(target, lines, tables=LINK)
+    return description(target, [*lines[:-1], f"{last}\n{lines[-1]}"], tables=LINK)
+
+
+def many(target: str, count: int, last: str = "") -> str:
+    """COUNT nodes with as many links as the target has use for; LAST as in two_links."""
+    if target == "alt-p8":  # corosync 2 has one
+        return description(target, [""] * (count - 1) + [last])
+    return two_links(target, count, last)

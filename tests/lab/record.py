@@ -7,12 +7,14 @@ import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from . import place
-from .cluster import Lab
+
+if TYPE_CHECKING:
+    from .cluster import Lab
 
 PAGE = place.PROJECT / "docs" / "lab.md"
 BEGIN, END = "<!-- record: begin -->", "<!-- record: end -->"
@@ -34,14 +36,13 @@ def properties(item: pytest.Item) -> list[tuple[str, object]]:
     The scenario is the first sentence of the test's docstring; its target the parameter of that name, or what
     @pytest.mark.target says; @pytest.mark.standin adds a stand-in of its own.
     """
-    said = (item.function.__doc__ or item.name).strip().split("\n\n")[0]  # type: ignore[attr-defined]
     parameters: dict[str, Any] = getattr(getattr(item, "callspec", None), "params", {})
     marked = item.get_closest_marker("target")
     target = str(parameters.get("target") or (marked.args[0] if marked else ""))
     more = [f"{name} {value}" for name, value in parameters.items() if name != "target"]
     own = [word for mark in item.iter_markers("standin") for word in mark.args]
     row = {
-        "scenario": re.sub(r"\s+", " ", said).rstrip("."),
+        "scenario": name_of(item.function.__doc__ or item.name),  # type: ignore[attr-defined]
         "case": ", ".join(more),
         "target": target,
         "real": REAL.get(target, ""),
@@ -50,7 +51,12 @@ def properties(item: pytest.Item) -> list[tuple[str, object]]:
     return [("lab", json.dumps(row))]
 
 
-def keep_logs(name: str, labs: Sequence[Lab]) -> Path:
+def name_of(docstring: str) -> str:
+    """What a scenario is called: the first paragraph of its test's docstring."""
+    return re.sub(r"\s+", " ", docstring.strip().split("\n\n")[0]).rstrip(".")
+
+
+def keep_logs(name: str, labs: "Sequence[Lab]") -> Path:
     """Writes down what the nodes of LABS say of themselves; gives the folder."""
     folder = place.folder("logs") / re.sub(r"[^\w.-]+", "_", name)
     shutil.rmtree(folder, ignore_errors=True)
@@ -98,10 +104,11 @@ class Collector:
 
 def drawn(rows: Sequence[dict[str, Any]]) -> str:
     """The record as a Markdown table."""
-    lines = ["| Scenario | Target | Result | Seconds | Stand-ins |", "|---|---|---|---|---|"]
+    lines = ["| Scenario | Target | Result | Seconds | Real | Stand-ins |", "|---|---|---|---|---|---|"]
     for row in rows:
         scenario = f"{row['scenario']} ({row['case']})" if row["case"] else row["scenario"]
-        lines.append(f"| {scenario} | {row['target']} | {row['result']} | {row['seconds']:.0f} | {row['standins']} |")
+        cells = [scenario, row["target"], row["result"], f"{row['seconds']:.0f}", row["real"], row["standins"]]
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines) + "\n"
 
 

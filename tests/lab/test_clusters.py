@@ -7,7 +7,7 @@ from scripts.nodes import ANSWERS, TARGETS
 
 from .cluster import Lab
 from .conftest import MakeLab
-from .descriptions import description, two_links
+from .descriptions import description, many
 from .node import Node
 from .states import formed, fresh, prepared
 
@@ -110,7 +110,7 @@ def is_cut(node: Node) -> bool:
 @pytest.mark.target("alt-p11")
 def test_five_nodes_with_two_links(lab: MakeLab) -> None:
     """Five nodes with two links: whole, and in the quorum with either link cut."""
-    nodes = lab(two_links("alt-p11", 5), formed)
+    nodes = lab(many("alt-p11", 5), formed)
     is_whole_and_described(nodes)
     for nic in ("eth1", "eth0"):
         nodes["pve3"].unplug(nic)
@@ -125,10 +125,8 @@ def test_five_nodes_with_two_links(lab: MakeLab) -> None:
 @target
 def test_a_node_added_later_through_another_member(lab: MakeLab, target: str) -> None:
     """A sixth node added later, through another member than the first."""
-    old = description(target, 5)
-    new = description(target, ["", "", "", "", "", 'joins = "pve4"'])
-    nodes = lab(old, formed)
-    nodes.rebuild(new)
+    nodes = lab(many(target, 5), formed)
+    nodes.rebuild(many(target, 6, 'joins = "pve4"'))
     for name in ("pve1", "pve2", "pve3", "pve4", "pve5"):
         nodes.apply(name).expect(0)
     nodes.add("pve6")

@@ -1,5 +1,6 @@
 """The lab itself: what it refuses, what it leaves behind, and that its nodes are what a node is."""
 
+import ast
 import contextlib
 import os
 import shutil
@@ -16,6 +17,7 @@ from .conftest import MakeLab
 from .descriptions import description
 from .waiting import until
 
+HERE = Path(__file__).parent
 WORDS = [sys.executable, "-m", "lab"]
 FOLDERS = os.pathsep.join([str(place.PROJECT / "tests"), str(place.PROJECT)])
 
@@ -93,6 +95,7 @@ def test_the_command_says_what_it_cannot_do(tmp_path: Path) -> None:
 
 
 @pytest.mark.lab
+@pytest.mark.target("alt-p11")
 def test_by_hand(own: Path) -> None:
     """By hand: up, enter, cable, power, list, down."""
     up = call("up", lab=own)
@@ -119,6 +122,7 @@ def test_by_hand(own: Path) -> None:
 
 
 @pytest.mark.lab
+@pytest.mark.target("alt-p11")
 def test_a_lab_that_was_killed(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A lab that was killed: its nodes are gone at once, what it has left behind goes with the next."""
     monkeypatch.setenv("PVEGEN_LAB", str(own))
@@ -136,6 +140,7 @@ def test_a_lab_that_was_killed(own: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.lab
+@pytest.mark.target("alt-p11")
 def test_an_interrupted_lab_leaves_nothing(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Interrupted while its nodes start, nothing is left behind."""
     monkeypatch.setenv("PVEGEN_LAB", str(own))
@@ -178,6 +183,7 @@ def test_a_node_is_a_system_of_its_own(lab: MakeLab) -> None:
 
 
 @pytest.mark.lab
+@pytest.mark.target("alt-p8")
 def test_nothing_of_a_lab_is_left(lab: MakeLab) -> None:
     """After a lab: no folder, no control group, no process, no mount."""
     with contextlib.ExitStack() as stack:
@@ -193,11 +199,40 @@ def test_nothing_of_a_lab_is_left(lab: MakeLab) -> None:
 
 # The record -------------------------------------------------------------------------------------------------------
 
-ROW = {"scenario": "A", "case": "nic eth0", "target": "alt-p8", "result": "passed", "seconds": 1.26, "standins": "x"}
+ROW = {
+    "scenario": "A",
+    "case": "nic eth0",
+    "target": "alt-p8",
+    "result": "passed",
+    "seconds": 1.26,
+    "real": "r",
+    "standins": "x|y",
+}
 
 
 def test_the_record_as_a_table() -> None:
     table = record.drawn([ROW])
-    assert table.splitlines()[2:] == ["| A (nic eth0) | alt-p8 | passed | 1 | x |"]
+    assert table.splitlines()[2:] == ["| A (nic eth0) | alt-p8 | passed | 1 | r | x\\|y |"]
     page = record.put_into(f"before\n{record.BEGIN}\nold\n{record.END}\nafter\n", table)
     assert page == f"before\n{record.BEGIN}\n{table}{record.END}\nafter\n"
+
+
+def scenarios() -> set[str]:
+    """What the tests of clusters from built scripts, and of those that go wrong, are called in the record."""
+    found = set()
+    for path in [*HERE.glob("test_clusters.py"), *HERE.glob("test_wrong_*.py")]:
+        for node in ast.parse(path.read_text("utf-8")).body:
+            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+                found.add(record.name_of(ast.get_docstring(node) or node.name))
+    return found
+
+
+def test_the_page_shows_a_run_of_all_scenarios_and_each_passed() -> None:
+    page = record.PAGE.read_text("utf-8").partition(record.BEGIN)[2].partition(record.END)[0]
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if line.startswith("| ")
+    ]
+    assert {row[2] for row in rows[1:]} == {"passed"}
+    shown = {row[0] for row in rows}
+    lacking = {name for name in scenarios() if not any(row == name or row.startswith(f"{name} (") for row in shown)}
+    assert lacking == set(), "make lab-table"

@@ -43,6 +43,7 @@ def test_joiner_first(lab: MakeLab) -> None:
     both_in(nodes, "pve1", "pve2")
 
 
+@pytest.mark.both_targets
 @target
 def test_two_at_the_same_moment(lab: MakeLab, target: str) -> None:
     """Two joiners at the same moment: both are in after each was repeated as it said."""
@@ -59,6 +60,7 @@ def test_two_at_the_same_moment(lab: MakeLab, target: str) -> None:
     both_in(nodes, "pve1", "pve2", "pve3")
 
 
+@pytest.mark.both_targets
 @target
 @pytest.mark.standin("the copy fails by pvecm's switch for it")
 def test_half_joined(lab: MakeLab, target: str) -> None:
@@ -155,6 +157,7 @@ def test_cable_out_before(lab: MakeLab) -> None:
     both_in(nodes, "pve1", "pve2")
 
 
+@pytest.mark.both_targets
 @pytest.mark.parametrize(
     ("target", "pulled_at"), [("alt-p8", "listed by the member"), ("alt-p11", "pve-cluster started")]
 )

@@ -32,6 +32,7 @@ def steps(nodes: Lab, *names: str) -> None:
             nodes.apply("pve1", "--only", step).expect(0)
 
 
+@pytest.mark.both_targets
 @pytest.mark.parametrize(("target", "line"), CASES)
 def test_the_own_name_is_an_address_of_the_loopback(lab: MakeLab, target: str, line: str) -> None:
     """The own name on an address of the loopback: pmxcfs does not start; apply puts it right."""

@@ -32,6 +32,7 @@ pytestmark = pytest.mark.lab
 target = pytest.mark.parametrize("target", TARGETS)
 
 
+@pytest.mark.both_targets
 @target
 def test_a_gateway_that_does_not_answer(lab: MakeLab, target: str) -> None:
     """A gateway that does not answer: the old network is back within its time, an open ssh session lives on."""
@@ -122,6 +123,7 @@ def test_the_run_is_killed_and_the_power_is_cut_after_the_new_network_is_kept(la
     assert bridge(nodes).expect(0).changes == 0
 
 
+@pytest.mark.both_targets
 @pytest.mark.parametrize(("target", "login"), [("alt-p8", "with a terminal"), ("alt-p11", "without one")])
 def test_the_login_dies_during_the_switch(lab: MakeLab, target: str, login: str) -> None:
     """The ssh session that started the run dies during the switch: the run goes on to its end without it."""

@@ -24,6 +24,7 @@ def cases() -> list[object]:
     ]
 
 
+@pytest.mark.both_targets
 @pytest.mark.parametrize(("target", "power_of", "cut_at"), cases())
 def test_power_cut_while_joining(lab: MakeLab, target: str, power_of: str, cut_at: str) -> None:
     """Power cut while a node joins: the next run of its script mends it, or says what to do."""

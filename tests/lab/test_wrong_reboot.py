@@ -34,6 +34,7 @@ def test_the_next_boot_proves_the_new_network(lab: MakeLab, target: str) -> None
     assert bridge(nodes).expect(0).changes == 0
 
 
+@pytest.mark.both_targets
 @target
 def test_the_next_boot_does_not_prove_the_new_network(lab: MakeLab, target: str) -> None:
     """apply --activate reboot with a gateway that does not answer: taken back by the timer, or by one more boot."""

@@ -27,6 +27,7 @@ def files(node: Node) -> Tree:
     return {path: entry for path, entry in tree.items() if not OTHERS.match(path)}
 
 
+@pytest.mark.both_targets
 @pytest.mark.parametrize("target", TARGETS)
 def test_before_joining(lab: MakeLab, target: str) -> None:
     """Rollback before joining: every file as first found, the node reachable; apply then starts anew."""
@@ -43,6 +44,7 @@ def test_before_joining(lab: MakeLab, target: str) -> None:
     nodes.prepare("pve2")
 
 
+@pytest.mark.both_targets
 @pytest.mark.parametrize("target", TARGETS)
 def test_after_joining(lab: MakeLab, target: str) -> None:
     """Rollback after joining: only what is the node's own goes back, the cluster stays whole; apply mends it."""
