@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-import pytest
+from sandbox.requirements import require
 
 from . import groups, place, rootfs
 
@@ -65,10 +65,5 @@ def missing_requirement() -> str | None:
 
 
 def require_lab() -> None:
-    """Skips the test where there can be no lab; where CI is "true" that is a failure instead."""
-    reason = missing_requirement()
-    if reason is None:
-        return
-    if os.environ.get("CI") == "true":
-        pytest.fail(f"the lab must run here: {reason}", pytrace=False)
-    pytest.skip(reason)
+    """Skips the test where there can be no lab; in CI that is a failure instead."""
+    require("the lab", missing_requirement())

@@ -55,11 +55,15 @@ def missing_requirement() -> str | None:
     return None
 
 
-def require_sandbox() -> None:
-    """Skips the test where there can be no sandbox; where CI is "true" that is a failure instead."""
-    reason = missing_requirement()
+def require(what: str, reason: str | None) -> None:
+    """Skips the test for REASON, if there is one; where CI is "true" that is a failure: WHAT must run there."""
     if reason is None:
         return
     if os.environ.get("CI") == "true":
-        pytest.fail(f"sandbox tests must run here: {reason}", pytrace=False)
+        pytest.fail(f"{what} must run here: {reason}", pytrace=False)
     pytest.skip(reason)
+
+
+def require_sandbox() -> None:
+    """Skips the test where there can be no sandbox; in CI that is a failure instead."""
+    require("sandbox tests", missing_requirement())

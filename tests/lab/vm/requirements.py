@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 
-import pytest
+from sandbox.requirements import require
 
 from lab import place
 
@@ -34,10 +34,5 @@ def missing_requirement() -> str | None:
 
 
 def require_vm() -> None:
-    """Skips the test where there can be no virtual machine; where CI is "true" that is a failure instead."""
-    reason = missing_requirement()
-    if reason is None:
-        return
-    if os.environ.get("CI") == "true":
-        pytest.fail(f"the virtual machine must run here: {reason}", pytrace=False)
-    pytest.skip(reason)
+    """Skips the test where there can be no virtual machine; in CI that is a failure instead."""
+    require("the virtual machine", missing_requirement())
