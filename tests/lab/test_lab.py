@@ -71,6 +71,7 @@ def test_what_mmdebstrap_says_is_passed_on_and_nothing_half_made_is_left(
         "#!/bin/sh\nfor last; do case $last in */root-*) mkdir \"$last\" ;; esac; done\necho 'E: no such mirror' >&2\nexit 25\n"
     )
     (tmp_path / "mmdebstrap").chmod(0o755)
+    monkeypatch.setattr(rootfs, "ALONE", ())  # which needs root
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     monkeypatch.setenv("PVEGEN_LAB", str(tmp_path / "lab"))
     with pytest.raises(rootfs.NoRoot, match="E: no such mirror"):
