@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='2e44d0a063d86c9c4cdd8f1dc47c5247316e5b87bf788868195630c983d77c3f'
+digest='568c7b6ffb1c60f3f90d4f566e297d4cb0fff65b63918801f521544d47fde782'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -4695,8 +4695,9 @@ need_member() {
     if is_member || [ -n "${holds_wrong:-}" ]; then return 0; fi
     if ! answers_ssh "$1"; then
         need_failed "member $2 does not answer" "Is $2 up, and was its script applied first? Nodes run in the order of the description."
-    elif shows_other_key "$1"; then
-        need_failed "$2 shows another host key than this node knows of it" "Either $2 was set up anew, or another machine answers for its address and would get root's password. Compare, on $2 itself: ssh-keygen -l -f $ssh_dir/ssh_host_rsa_key.pub; here: ssh-keyscan -t rsa $1 | ssh-keygen -l -f -. Only where the two are the same, have the old key forgotten, here: ssh-keygen -R $1"
+    # A key that the description states may be put right by this very run.
+    elif [ "$trust" = password ] && shows_other_key "$1"; then
+        need_failed "$2 shows another host key than this node knows of it" "Either $2 was set up anew, or another machine answers for its address and would get root's password. Compare, on $2 itself: ssh-keygen -l -f $ssh_dir/ssh_host_rsa_key.pub; here: ssh-keyscan -t rsa $1 | ssh-keygen -l -f -. Where the description states the key (ssh_host_keys) and is wrong, correct it there. Else, and only where the two are the same, have the old key forgotten, here: ssh-keygen -R $1"
     elif ! reaches_root "$1"; then
         need_met "member $2 answers"
     elif member_is_fit "$1" "$2"; then
@@ -4873,7 +4874,7 @@ ask_trust() {
     if ! answers_ssh "$join_address"; then
         stop "member $join_member does not answer" "Is $join_member up, and was its script applied first? Nodes run in the order of the description."
     elif shows_other_key "$join_address"; then
-        stop "$join_member shows another host key than this node knows of it" "Either $join_member was set up anew, or another machine answers for its address and would get root's password. Compare, on $join_member itself: ssh-keygen -l -f $ssh_dir/ssh_host_rsa_key.pub; here: ssh-keyscan -t rsa $join_address | ssh-keygen -l -f -. Only where the two are the same, have the old key forgotten, here: ssh-keygen -R $join_address"
+        stop "$join_member shows another host key than this node knows of it" "Either $join_member was set up anew, or another machine answers for its address and would get root's password. Compare, on $join_member itself: ssh-keygen -l -f $ssh_dir/ssh_host_rsa_key.pub; here: ssh-keyscan -t rsa $join_address | ssh-keygen -l -f -. Where the description states the key (ssh_host_keys) and is wrong, correct it there. Else, and only where the two are the same, have the old key forgotten, here: ssh-keygen -R $join_address"
     fi
     [ "$trust" = password ] || stop "root here does not get into $join_member by key" "Is this node's key in the description, and was $join_member's script run since? See: ssh -o BatchMode=yes root@$join_member true"
     note "Root's public key goes to $join_member; ssh asks whether its host key is right, and for root's password there."

@@ -124,7 +124,8 @@ need_member() {
     if is_member || [ -n "${holds_wrong:-}" ]; then return 0; fi
     if ! answers_ssh "$1"; then
         need_failed {{ m("join.silent", member=v("$2")) }} {{ m("join.silent_do", member=v("$2")) }}
-    elif shows_other_key "$1"; then
+    # A key that the description states may be put right by this very run.
+    elif [ "$trust" = password ] && shows_other_key "$1"; then
         need_failed {{ m("join.host_key", member=v("$2")) }} {{ m("join.host_key_do", member=v("$2"), address=v("$1"), dir=v("$ssh_dir")) }}
     elif ! reaches_root "$1"; then
         need_met {{ m("join.answers", member=v("$2")) }}

@@ -493,8 +493,11 @@ def test_a_host_key_that_is_not_the_described_one_ends_the_join() -> None:
         nodes.rebuild(description("alt-p8", [wrong, printed[1]], tables=trust))
         nodes.apply("pve1").expect(0)
         stopped = nodes.apply("pve2", answers=ANSWERS)
-        assert stopped.status == 1 and "root here does not get into pve1 by key" in stopped.stdout, str(stopped)
-        assert adds(nodes["pve2"]) == []
+        assert stopped.status == 1 and "pve1 shows another host key than this node knows" in stopped.stdout, str(
+            stopped
+        )
+        assert "Where the description states the key (ssh_host_keys) and is wrong, correct it there." in stopped.stdout
+        assert "assword" not in stopped.stderr and adds(nodes["pve2"]) == []
         nodes.rebuild(description("alt-p8", printed, tables=trust))
         nodes.apply("pve2").expect(0)
         joined(nodes)
