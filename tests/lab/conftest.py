@@ -70,7 +70,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     report = outcome.get_result()  # type: ignore[attr-defined]
     if item.get_closest_marker("lab") is None:
         return
-    if report.when == "call":
+    if report.when == "call" and item.path.name != "test_standins.py":  # those are no scenarios
         report.user_properties += record.properties(item)
     if report.when == "call" and report.failed and Lab.living:
         report.sections.append(("lab", f"the logs of the nodes are in {record.keep_logs(item.name, Lab.living)}"))
