@@ -184,6 +184,7 @@ def test_a_killed_run_does_not_hold_up_what_decides(manner: str) -> None:
             box.run("pkill -KILL -f '^[^ ]*dash /root/pve1.sh apply'")
         wait(box, f"[ -e {DIRECTORY}/kept ]", 30)
         assert is_new(box, manner)
+        support.until_free(box)
         done = bridge(nodes).expect(0)
         assert "is done: the new network was proved" in done.stdout
         assert is_new(box, manner)

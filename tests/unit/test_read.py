@@ -58,6 +58,8 @@ def written(folder: Path, data: bytes) -> Path:
         ("PVE030", b"a = " + b"1" * 100_000),
         ("PVE005", os.urandom(64) * 160_000),
     ],
+    # What they are would be a name of megabytes, and another one for each worker.
+    ids=lambda value: value if isinstance(value, str) else f"{len(value)} bytes",
 )
 def test_bytes_that_are_no_description(tmp_path: Path, code: str, data: bytes) -> None:
     assert codes(written(tmp_path, data)) == [code]
