@@ -38,7 +38,9 @@ class Ended(Exception):
 
 def qemu(image: Image, share: Path, *more: str, kernel: str = "") -> list[str]:
     """The command that runs the machine of IMAGE with the archive SHARE; it dies with whoever starts it."""
-    words = ["setpriv", "--pdeathsig", "KILL", *_QEMU]
+    # Whoever starts it may be gone before setpriv has asked for the signal, which then never comes.
+    alone = '[ "$PPID" = "$0" ] && exec "$@"'
+    words = ["setpriv", "--pdeathsig", "KILL", "sh", "-c", alone, str(os.getpid()), *_QEMU]
     for name, path in (("root", image.disk), ("share", share)):
         words += ["-drive", f"file={path},format=raw,if=none,readonly=on,id={name}"]
     return [*words, "-kernel", str(image.kernel), "-append", f"{_KERNEL} {_FASTER} {kernel}", *more]
