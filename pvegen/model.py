@@ -113,6 +113,11 @@ class Cluster(Table):
         '"dns" changes nothing and only checks that DNS answers for all of them.',
         "`/etc/hosts`", '"dns"', default="hosts",
     )
+    token_coefficient: int | None = key(
+        kinds.integer(0, 10000, "milliseconds"),
+        "What corosync adds to the time after which a silent node is lost, for each node beyond two.",
+        "`--token-coefficient` of `pvecm create`, from PVE 9.1 on", "125", default=None, derived="pvecm's own",
+    )
 
 
 class Bond(Table):

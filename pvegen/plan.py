@@ -10,7 +10,8 @@ from datetime import date
 from typing import Any, NamedTuple
 
 from pvegen import network
-from pvegen.derive import NodeView, View
+from pvegen import target as targets
+from pvegen.derive import NodeView, View, link_numbers
 from pvegen.target import Target
 
 EPOCH = date(1970, 1, 1)
@@ -77,6 +78,7 @@ def _script(view: View, target: Target, node: NodeView) -> Script:
         "open_minutes": description.ssh.open_minutes,
         "ssh_dir": target.ssh["config"],
         "ssh_unit": target.ssh["unit"],
+        "packages_by": target.release["package_manager"],
         "units": " ".join(dict.fromkeys(_units(view, target))),
         "limits": {name: getattr(limits, name) for name in ("unit", "network", "quorum", "join", "api", "clock")},
     }
@@ -105,6 +107,7 @@ def _host(view: View, target: Target, node: NodeView) -> Step:
         "release_file": target.release["file"],
         "release_pattern": target.release["pattern"],
         "series": " ".join(target.pve["series"]),
+        "fits": _fits(),
         "packages": target.release["packages"],
         "tools": _TOOLS,
         "commands": target.release["commands"],
@@ -115,6 +118,15 @@ def _host(view: View, target: Target, node: NodeView) -> Step:
         "machine_id": node.node.machine_id,
     }
     return Step("host", "host", values)
+
+
+def _fits() -> list[str]:
+    """Which target a system with a series of PVE needs: "<release file>:<series>:<target>"."""
+    found = []
+    for name in targets.names():
+        known = targets.load(name)
+        found += [f"{known.release['file']}:{series}:{name}" for series in known.pve["series"]]
+    return found
 
 
 def _nics_below(node: NodeView, name: str) -> list[str]:
@@ -157,6 +169,7 @@ def _bridge(view: View, target: Target, node: NodeView) -> Step:
         "boot_units": target.network["boot_units"],
         "bridges": " ".join(i.name for i in bridges),
         "brctl": bool(target.network["bridge_command"]),
+        "bridge_options": target.network["bridge_options"] == "options",
         "restart": target.network["restart_unit"],
         "facts": [
             {"message": fact.message, "values": fact.values, "command": list(fact.command)}
@@ -270,20 +283,33 @@ def _pvecm_options(view: View, target: Target, node: NodeView, creates: bool) ->
         options += ["--nodeid", str(node.node.nodeid)]
     if node.node.votes is not None:
         options += ["--votes", str(node.node.votes)]
-    if spelling["link"]:
-        links = [(link.number, link.address, link.priority) for link in node.links]
-        if not links and node.host_address is not None:
-            links = [(0, node.host_address, None)]
-        for number, address, priority in links:
-            suffix = f",priority={priority}" if priority is not None and creates else ""
-            options += [f"{spelling['link']}{number}", f"{address}{suffix}"]
+    links = [(link.number, link.address, link.priority) for link in node.links]
+    if not links and spelling["link_always"] and node.host_address is not None:
+        links = [(0, node.host_address, None)]
+    networks = dict(zip(link_numbers(view.description), view.description.link, strict=True))
+    for number, address, priority in links:
+        suffix = f",priority={priority}" if priority is not None and creates else ""
+        options += [spelling["link"].format(number), f"{address}{suffix}"]
+        if creates and spelling["network"] and number in networks:
+            options += [spelling["network"].format(number), str(networks[number].network.network_address)]
+    if creates and view.description.cluster.token_coefficient is not None:
+        options += ["--token-coefficient", str(view.description.cluster.token_coefficient)]
     return options
+
+
+def _many_links_from(target: Target, node: NodeView) -> str:
+    """The pve-cluster that a node's links need, where not every one of the target has as many."""
+    last = max((link.number for link in node.links), default=0)
+    return str(target.corosync["many_links_from"]) if last >= target.corosync["few_links"] else ""
 
 
 def _create(view: View, target: Target, node: NodeView) -> Step:
     values = {
         "cluster": view.description.cluster.name,
         "options": _pvecm_options(view, target, node, creates=True),
+        "coefficient_from": target.corosync["token_coefficient_from"]
+        if view.description.cluster.token_coefficient is not None
+        else "",
         "others": "".join(f"{other['address']} {other['name']}\n" for other in _others(view, node)),
         **_membership(view, target, node),
     }
@@ -300,6 +326,7 @@ def _join(view: View, target: Target, node: NodeView) -> Step:
         "member": member.name,
         "address": member.host_address or member.name,
         "options": options + _pvecm_options(view, target, node, creates=False),
+        "rsync_from": target.pvecm["rsync_from"],
         **_membership(view, target, node),
     }
     return Step("join", "join", values)
@@ -311,6 +338,7 @@ def _membership(view: View, target: Target, node: NodeView) -> dict[str, Any]:
         "boot": target.services["boot"],
         "corosync": target.pve["corosync"],
         "own_address": node.host_address,
+        "many_links_from": _many_links_from(target, node),
         "policy": view.description.ssh.root_login,
     }
 

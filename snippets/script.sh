@@ -58,6 +58,7 @@ echo This copy is damaged: copy it again. >&2; exit 78
 node={{ node | string }}
 cluster={{ cluster | string }}
 target={{ target | string }}
+packages_by={{ packages_by | string }}
 {% if is_cluster %}
 trust={{ trust | string }}
 open_minutes={{ open_minutes }}

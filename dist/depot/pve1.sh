@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='bd6ed0cd2c284e5f4249b1ed46b7208469343f63a9e7fac73911e75b64888ce5'
+digest='f9cf5d0b8712bd9938598e4087f1d358c2f5a6827de68afe632403a4d8ab9d8c'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -86,6 +86,7 @@ echo This copy is damaged: copy it again. >&2; exit 78
 node='pve1'
 cluster='depot'
 target='alt-p11'
+packages_by='rpm'
 open_minutes=15
 ssh_dir='/etc/openssh'
 sshd_config=$ssh_dir/sshd_config
@@ -109,7 +110,8 @@ step_host() {
     need_writable /etc /root /var/lib /var/log
     need_space /etc /root /var/lib /var/log
     need_release /etc/altlinux-release 'ALT *'
-    need_series '8 9'
+    need_series '8 9' \
+        /etc/altlinux-release:4:alt-p8 /etc/altlinux-release:5:alt-p8-pve5 /etc/altlinux-release:6:alt-p9 /etc/altlinux-release:7:alt-p10 /etc/altlinux-release:8:alt-p11 /etc/altlinux-release:9:alt-p11 /etc/debian_version:6:pve-6 /etc/debian_version:7:pve-7 /etc/debian_version:8:pve-8 /etc/debian_version:9:pve-9
     need_packages pve-manager pve-cluster ifupdown2 openssh-server openssh-clients
     need_commands awk cat chmod cmp cp date df diff find grep id ln mkdir mv ping readlink rm rmdir sed sha256sum sleep stat sync tail tr uname \
         pvecm pveversion systemctl ip ifreload ssh sshd ssh-keygen ssh-keyscan rpm getent openssl timeout
@@ -2194,16 +2196,26 @@ need_release() {
     esac
 }
 
-# need_series SERIES: the major version of PVE is one of these.
+# need_series SERIES FIT...: the major version of PVE is one of these. FIT is
+# "RELEASE-FILE:SERIES:TARGET", for what to do where it is another.
 need_series() {
     [ "$phase" = need ] || return 0
     pve_version=$(pveversion 2>/dev/null)
     pve_version=${pve_version#pve-manager/}
     pve_version=${pve_version%%/*}
-    if is_word "${pve_version%%.*}" "$1"; then
+    series_wanted=$1
+    shift
+    if is_word "${pve_version%%.*}" "$series_wanted"; then
         need_met "Proxmox VE $pve_version"
     else
-        need_failed "Proxmox VE ${pve_version:-?} is installed, the script is for series $1" "The script was built for $target: build it for the series that is installed (pveversion), or install Proxmox VE first."
+        series_do="The script was built for $target: build it for the series that is installed (pveversion), or install Proxmox VE first."
+        for fit in "$@"; do
+            fit_target=${fit##*:}
+            if [ -e "${fit%%:*}" ] && [ "${fit%:*}" = "${fit%%:*}:${pve_version%%.*}" ]; then
+                series_do="The script was built for $target. This node needs target = \"$fit_target\" in the description: all nodes of a cluster run the same series."
+            fi
+        done
+        need_failed "Proxmox VE ${pve_version:-?} is installed, the script is for series $series_wanted" "$series_do"
     fi
 }
 
@@ -2224,12 +2236,34 @@ need_commands() {
 # need_packages NAME...: what the starter kit installs.
 need_packages() {
     [ "$phase" = need ] || return 0
-    if ! command -v rpm >/dev/null 2>&1; then
-        need_failed 'rpm cannot tell which packages are installed: it is not there' 'Install the packages that hold them.'
-    elif missing=$(rpm -q "$@" 2>&1); then
+    case $packages_by in
+        dpkg)
+            # dpkg-query is to expand this.
+            # shellcheck disable=SC2016
+            set_packages=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "$@" 2>/dev/null)
+            missing=''
+            for package in "$@"; do
+                case "$line_break$set_packages$line_break" in
+                    *"${line_break}installed $package$line_break"*) ;;
+                    *) missing="$missing $package" ;;
+                esac
+            done
+            missing=${missing# }
+            ;;
+        *)
+            if missing=$(rpm -q "$@" 2>&1); then
+                missing=''
+            else
+                missing=$(printf '%s\n' "$missing" | awk '/not installed/ { names = names " " $2 } END { print substr(names, 2) }')
+                missing=${missing:-"$*"}
+            fi
+            ;;
+    esac
+    if ! command -v "$packages_by" >/dev/null 2>&1; then
+        need_failed "$packages_by cannot tell which packages are installed: it is not there" 'Install the packages that hold them.'
+    elif [ -z "$missing" ]; then
         need_met "packages are installed: $*"
     else
-        missing=$(printf '%s\n' "$missing" | awk '/not installed/ { names = names " " $2 } END { print substr(names, 2) }')
         need_failed "packages are missing: $missing" "Install them first, from the medium or the mirror that you have: apt-get install $*"
     fi
 }

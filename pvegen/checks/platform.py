@@ -18,6 +18,7 @@ def check(context: Context) -> None:
         _unknown(context, path)
         return
     _links(context)
+    _coefficient(context)
     _bridges(context)
     _bonds(context)
 
@@ -52,6 +53,16 @@ def _links(context: Context) -> None:
             context.say(code, place, number=number, links=allowed, last=allowed - 1, **facts)
         elif link.priority is not None and not data["pvecm"]["priority"]:
             context.say("PVE505", (*here, "priority"), value=link.priority, **facts)
+
+
+def _coefficient(context: Context) -> None:
+    assert context.target is not None
+    path: Path = ("cluster", "token_coefficient")
+    value = context.description.cluster.token_coefficient
+    if value is None or not context.sound(path):
+        return
+    if not context.target.corosync["token_coefficient_from"]:
+        context.say("PVE509", path, value=value, target=context.target.name)
 
 
 def _bridges(context: Context) -> None:

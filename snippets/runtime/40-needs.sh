@@ -108,16 +108,26 @@ need_release() {
     esac
 }
 
-# need_series SERIES: the major version of PVE is one of these.
+# need_series SERIES FIT...: the major version of PVE is one of these. FIT is
+# "RELEASE-FILE:SERIES:TARGET", for what to do where it is another.
 need_series() {
     [ "$phase" = need ] || return 0
     pve_version=$(pveversion 2>/dev/null)
     pve_version=${pve_version#pve-manager/}
     pve_version=${pve_version%%/*}
-    if is_word "${pve_version%%.*}" "$1"; then
+    series_wanted=$1
+    shift
+    if is_word "${pve_version%%.*}" "$series_wanted"; then
         need_met {{ m("need.series", version=v("$pve_version")) }}
     else
-        need_failed {{ m("need.series_other", version=v("${pve_version:-?}"), wanted=v("$1")) }} {{ m("need.series_do", target=v("$target")) }}
+        series_do={{ m("need.series_do", target=v("$target")) }}
+        for fit in "$@"; do
+            fit_target=${fit##*:}
+            if [ -e "${fit%%:*}" ] && [ "${fit%:*}" = "${fit%%:*}:${pve_version%%.*}" ]; then
+                series_do={{ m("need.series_fits", target=v("$target"), fits=v("$fit_target")) }}
+            fi
+        done
+        need_failed {{ m("need.series_other", version=v("${pve_version:-?}"), wanted=v("$series_wanted")) }} "$series_do"
     fi
 }
 
@@ -138,13 +148,86 @@ need_commands() {
 # need_packages NAME...: what the starter kit installs.
 need_packages() {
     [ "$phase" = need ] || return 0
-    if ! command -v rpm >/dev/null 2>&1; then
-        need_failed {{ m("need.no_rpm") }} {{ m("need.commands_do") }}
-    elif missing=$(rpm -q "$@" 2>&1); then
+    case $packages_by in
+        dpkg)
+            # dpkg-query is to expand this.
+            # shellcheck disable=SC2016
+            set_packages=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "$@" 2>/dev/null)
+            missing=''
+            for package in "$@"; do
+                case "$line_break$set_packages$line_break" in
+                    *"${line_break}installed $package$line_break"*) ;;
+                    *) missing="$missing $package" ;;
+                esac
+            done
+            missing=${missing# }
+            ;;
+        *)
+            if missing=$(rpm -q "$@" 2>&1); then
+                missing=''
+            else
+                missing=$(printf '%s\n' "$missing" | awk '/not installed/ { names = names " " $2 } END { print substr(names, 2) }')
+                missing=${missing:-"$*"}
+            fi
+            ;;
+    esac
+    if ! command -v "$packages_by" >/dev/null 2>&1; then
+        need_failed {{ m("need.no_packages_by", command=v("$packages_by")) }} {{ m("need.commands_do") }}
+    elif [ -z "$missing" ]; then
         need_met {{ m("need.packages", names=v("$*")) }}
     else
-        missing=$(printf '%s\n' "$missing" | awk '/not installed/ { names = names " " $2 } END { print substr(names, 2) }')
         need_failed {{ m("need.packages_missing", said=v("$missing")) }} {{ m("need.packages_do", names=v("$*")) }}
+    fi
+}
+
+# version_of PACKAGE: of an installed package, as upstream counts: "6.1-8" is "6.1.8" to rpm.
+version_of() {
+    package_version=''
+    case $packages_by in
+        dpkg)
+            # shellcheck disable=SC2016
+            package_version=$(dpkg-query -W -f '${Version}' "$1" 2>/dev/null)
+            package_version=${package_version#*:}
+            ;;
+        *) ! package_said=$(rpm -q --qf '%{VERSION}' "$1" 2>/dev/null) || package_version=$package_said ;;
+    esac
+    [ -n "$package_version" ]
+}
+
+# package_older NAME VERSION: an installed package is older than the version.
+package_older() {
+    version_of "$1" && version_below "$package_version" "$2"
+}
+
+# version_below VERSION OTHER: number by number.
+version_below() {
+    awk -v have="$1" -v than="$2" 'BEGIN {
+        n = split(have, a, /[.-]/)
+        m = split(than, b, /[.-]/)
+        for (i = 1; i <= n || i <= m; i++) if (a[i] + 0 != b[i] + 0) exit !(a[i] + 0 < b[i] + 0)
+        exit 1
+    }'
+}
+
+# need_version PACKAGE VERSION WHAT WHAT-TO-DO: what is asked for is of this version and later.
+need_version() {
+    [ "$phase" = need ] || return 0
+    if ! version_of "$1" || version_below "$package_version" "$2"; then
+        need_failed {{ m("need.version", what=v("$3"), package=v("$1"), version=v("$2"), found=v("${package_version:-?}")) }} "$4"
+    else
+        need_met {{ m("need.version_fine", what=v("$3"), package=v("$1"), found=v("$package_version")) }}
+    fi
+}
+
+# need_rsync_copies VERSION: pvecm before this pve-cluster names two sources in one word,
+# which rsync 3.2.4 and later take for one: the member has let the node in by then.
+need_rsync_copies() {
+    if [ "$phase" = want ] || ! package_older pve-cluster "$1" || is_member; then return 0; fi
+    rsync_version=$(rsync --version 2>/dev/null | awk 'NR == 1 { print $3 }')
+    if [ -z "$rsync_version" ] || version_below "$rsync_version" 3.2.4; then
+        need_met {{ m("join.rsync", version=v("${rsync_version:--}")) }}
+    else
+        need_failed {{ m("join.rsync_new", version=v("$rsync_version"), package=v("$package_version")) }} {{ m("join.rsync_new_do", wanted=v("$1")) }}
     fi
 }
 

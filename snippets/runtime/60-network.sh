@@ -281,13 +281,7 @@ need_nothing_else() {
         need_failed {{ m("net.else", path=v("$1")) }} {{ m("net.else_do", lines=v("$else_lines"), again=v("$again")) }}
 }
 
-# package_older NAME VERSION: an installed package is older than the version.
-package_older() {
-    package_version=$(rpm -q --qf '%{VERSION}' "$1" 2>/dev/null) || return 1
-    awk -v have="$package_version" -v than="$2" 'BEGIN {
-        n = split(have, a, ".")
-        m = split(than, b, ".")
-        for (i = 1; i <= n || i <= m; i++) if (a[i] + 0 != b[i] + 0) exit !(a[i] + 0 < b[i] + 0)
-        exit 1
-    }'
+# etcnet_knows OPTION: its scripts make something of the option.
+etcnet_knows() {
+    grep -r -q -s -F -w -e "$1" /etc/net/scripts
 }

@@ -38,6 +38,9 @@ network_files() {
 step_bridge() {
     need {{ m("net.etcnet") }} {{ m("net.etcnet_do") }} test -d /etc/net/ifaces
     need_not_disabled
+{% if bridge_options %}
+    need {{ m("net.bridge_options") }} {{ m("net.bridge_options_do") }} etcnet_knows BRIDGE_OPTIONS
+{% endif %}
     need {{ m("net.no_profile") }} {{ m("net.no_profile_do") }} uses_no_profile
 {% for nic in nics %}
     need_interface {{ nic }} {{ uppers | string }}

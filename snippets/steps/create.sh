@@ -3,6 +3,12 @@ step_create() {
 {% if own_address %}
     need_own_address {{ own_address }}
 {% endif %}
+{% if many_links_from %}
+    need_version pve-cluster {{ many_links_from }} {{ m("cluster.many_links") }} {{ m("cluster.many_links_do") }}
+{% endif %}
+{% if coefficient_from %}
+    need_version pve-cluster {{ coefficient_from }} {{ m("cluster.coefficient") }} {{ m("cluster.coefficient_do") }}
+{% endif %}
     before_pvecm {{ policy }}{% if own_address %} {{ own_address }}{% endif %}
 
     ask_others {{ others | heredoc }}

@@ -10,7 +10,8 @@ step_host() {
     need_writable {{ written }}
     need_space {{ written }}
     need_release {{ release_file }} {{ release_pattern }}
-    need_series {{ series | string }}
+    need_series {{ series | string }} \
+        {{ fits }}
     need_packages {{ packages }}
     need_commands {{ tools }} \
         {{ commands }}

@@ -5,6 +5,12 @@ step_join() {
 {% endif %}
     own_address={{ (own_address or "") | string }}
     need_nothing_to_lose
+{% if many_links_from %}
+    need_version pve-cluster {{ many_links_from }} {{ m("cluster.many_links") }} {{ m("cluster.many_links_do") }}
+{% endif %}
+{% if rsync_from %}
+    need_rsync_copies {{ rsync_from }}
+{% endif %}
     need_member {{ address }} {{ member }}
     before_pvecm {{ policy }}{% if own_address %} {{ own_address }}{% endif %}
 
