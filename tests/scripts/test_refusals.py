@@ -176,11 +176,20 @@ def test_no_release_file(make: Make) -> None:
 
 
 @pytest.mark.trap("B10")
-@pytest.mark.parametrize("version", ["5.1-35/722cc488", "3.4-6/102d4547", "44.1/0", "8.4.1/2a5fa54a8503f96d"])
-def test_another_series(make: Make, version: str) -> None:
+@pytest.mark.parametrize(
+    ("version", "says"),
+    [
+        ("5.1-35/722cc488", 'This node needs target = "alt-p8-pve5"'),
+        ("8.4.1/2a5fa54a8503f96d", 'This node needs target = "alt-p11"'),
+        ("3.4-6/102d4547", "build it for the series that is installed"),
+        ("44.1/0", "build it for the series that is installed"),
+    ],
+)
+def test_another_series(make: Make, version: str, says: str) -> None:
+    """Refused, and told which target the node needs, where there is one."""
     box = make(held=HELD, settings={"pve-version": version})
     run = refused(box, f"Proxmox VE {version.split('/')[0]} is installed, the script is for series 4")
-    assert "build it for the series that is installed" in advice(run, "Proxmox VE")
+    assert says in advice(run, "Proxmox VE")
 
 
 def test_no_pve(make: Make) -> None:
