@@ -30,7 +30,7 @@ _BOOT = (HERE / "boot.sh").read_text()
 class Sandbox(Machine):
     """One node: its own root file system, processes, network, host name, and the stand-ins of its system.
 
-    system: a folder of systems/ ("alt-p8", "alt-p11").
+    system: a folder of systems/ ("alt-p8", "pve-9"), or a variant in it ("alt-p11:9.1").
     nics: {name: addresses with prefix length}; the first NIC's are written into the system's own network
         configuration and brought up by it at boot. An empty list is a NIC without configuration.
     switch: what the NICs are plugged into; without one the node gets a switch of its own, which answers on GATEWAY.
@@ -268,7 +268,7 @@ class Sandbox(Machine):
         self.run(network.booted_script(self)).check()
         self.root.write("/run/network/ifstatelock", b"")
         self.root.write("/run/standin/network-is-up", b"")
-        if self.gateway:
+        if self.gateway and "resolvconf" in self.system.standins:
             servers = f"search localdomain\nnameserver {self.gateway}\n"
             self.root.write("/run/resolvconf/interfaces/vmbr0", servers.encode())
 
@@ -282,6 +282,8 @@ class Sandbox(Machine):
             "/etc/machine-id": (f"{os.urandom(16).hex()}\n".encode(), 0o444),
             "/etc/shadow": (_shadow(self._password), 0o640),
         }
+        if self.system.hosts:
+            extra["/etc/hosts"] = (self._hosts().encode(), 0o644)
         extra |= {path: (text.encode(), 0o644) for path, text in network.files(self).items()}
         extra |= {f"{self.system.settings['ssh-dir']}/{name}": file for name, file in self._key.files.items()}
         for path, content in self._files.items():
@@ -290,6 +292,11 @@ class Sandbox(Machine):
         if self._boots_ready_made():
             extra |= self._network_state()
         return extra
+
+    def _hosts(self) -> str:
+        """/etc/hosts as the installer left it."""
+        first = next((address for addresses in self.nics.values() for address in addresses), "10.0.0.251/24")
+        return self.system.hosts.format(name=self.hostname, address=first.partition("/")[0])
 
     def _write_standin_data(self) -> None:
         root = self._disk_root

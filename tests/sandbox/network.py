@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 def files(node: "Sandbox") -> dict[str, str]:
     """{path: text} of the configuration of NODE's interfaces."""
-    return {"etcnet": _etcnet, "ifupdown2": _ifupdown2}[node.system.network](node)
+    return {"etcnet": _etcnet, "ifupdown2": _interfaces, "ifupdown": _interfaces}[node.system.network](node)
 
 
 def _etcnet(node: "Sandbox") -> dict[str, str]:
@@ -34,24 +34,32 @@ def _etcnet(node: "Sandbox") -> dict[str, str]:
     return found
 
 
-def _ifupdown2(node: "Sandbox") -> dict[str, str]:
-    """As the installer of ALT Virtualization 11 writes it (facts: "p11 default file after installation")."""
+def _interfaces(node: "Sandbox") -> dict[str, str]:
+    """As the installers write it (facts: "p11 default file after installation"; that of Proxmox VE is much the same).
+
+    Classic ifupdown has the address and its netmask apart, and bridge-utils' words with "_"; name servers are only
+    for resolvconf.
+    """
     lines = ["auto lo", "iface lo inet loopback", ""]
     route = node.gateway
+    classic = node.system.network == "ifupdown"
     for number, (nic, addresses) in enumerate(node.nics.items()):
         lines += [f"iface {nic} inet manual", ""]
         if not addresses:
             continue
         lines += [f"auto vmbr{number}", f"iface vmbr{number} inet static"]
-        lines += [f"\taddress {address}" for address in addresses]
+        for address in addresses:
+            plain = ipaddress.ip_interface(address)
+            lines += [f"\taddress {plain.ip}", f"\tnetmask {plain.netmask}"] if classic else [f"\taddress {address}"]
         if route:
             lines += [f"\tgateway {route}"]
-        lines += [f"\tbridge-ports {nic}", "\tbridge-stp off", "\tbridge-fd 0"]
-        if route:
+        mark = "_" if classic else "-"
+        lines += [f"\tbridge{mark}ports {nic}", f"\tbridge{mark}stp off", f"\tbridge{mark}fd 0"]
+        if route and "resolvconf" in node.system.standins:
             lines += [f"\tdns-nameservers {route}", "\tdns-search localdomain"]
         route = None
         lines += [""]
-    lines += ["source /etc/network/interfaces.d/*", ""]
+    lines += [] if classic else ["source /etc/network/interfaces.d/*", ""]
     return {"/etc/network/interfaces": "\n".join(lines)}
 
 

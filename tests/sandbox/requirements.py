@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 from .shells import SHELLS
+from .systems import load_system
 
 PROGRAMS = {
     "unshare": "util-linux",
@@ -62,6 +63,13 @@ def require(what: str, reason: str | None) -> None:
     if os.environ.get("CI") == "true":
         pytest.fail(f"{what} must run here: {reason}", pytrace=False)
     pytest.skip(reason)
+
+
+def require_system(name: str) -> None:
+    """Skips the test where a sandbox can be, but not one of that system; in CI that is a failure instead."""
+    lacking = [str(file) for file in load_system(name).borrowed.values() if not file.exists()]
+    reason = f"{name} needs Debian's package ifupdown unpacked, as .ci/run does it: there is no {', '.join(lacking)}"
+    require(f"tests of {name}", reason if lacking else None)
 
 
 def require_sandbox() -> None:

@@ -2,7 +2,8 @@
 
 ``systems/NAME/system.toml`` says what the folder cannot; ``root/`` holds the files of a fresh installation;
 ``units.toml`` the units; ``packages`` a line "name version-release" for each package that is installed;
-``owned`` a line "path package" for each configuration file that rpm knows to be a package's.
+``owned`` a line "path package" for each configuration file that rpm knows to be a package's. What a system takes
+over from a neighbour is read by `described`.
 """
 
 import functools
@@ -11,15 +12,17 @@ import os
 import re
 import subprocess
 import tempfile
-import tomllib
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .described import SYSTEMS, described
 from .once import made_once
 
 HERE = Path(__file__).parent
 STANDINS = HERE.parent / "standins"
+UNPACKED = HERE.parents[1] / ".debian"
+"""Debian packages that are unpacked, not installed, each in a folder of its name (.ci/run does it)."""
 
 # Directories of the testing machine that no node sees: its own data, its users', its units.
 OPAQUE = (
@@ -38,7 +41,11 @@ MODES = {"/root": 0o700, "/tmp": 0o1777, "/var/tmp": 0o1777, "/var/lib/standin":
 
 @dataclass(frozen=True)
 class System:
-    """One system, as its folder describes it."""
+    """One system, as its folder describes it.
+
+    hosts: what stands in /etc/hosts, with {name} and {address} for the node's, where that hangs on the node.
+    borrowed: {path: file of an unpacked Debian package}, for programs that cannot be installed beside others.
+    """
 
     name: str
     folder: Path
@@ -50,6 +57,9 @@ class System:
     links: Mapping[str, str]
     modes: Mapping[str, int]
     network: str
+    hosts: str
+    own_files: Mapping[str, Path]
+    borrowed: Mapping[str, Path]
     units: Mapping[str, Mapping[str, object]]
     packages: str
     owned: Mapping[str, str]
@@ -58,12 +68,17 @@ class System:
     def files(self) -> dict[str, tuple[bytes, int]]:
         """{path: (content, mode)} of the stand-ins, their modules compiled too, and of root/, the latter winning."""
         found: dict[str, tuple[bytes, int]] = {}
-        for top in (*(STANDINS / name for name in self.standins), self.folder / "root"):
+        for top in (STANDINS / name for name in self.standins):
             for file in sorted(p for p in top.rglob("*") if p.is_file() and "__pycache__" not in p.parts):
-                path = "/" + str(file.relative_to(top))
-                mode = 0o755 if file.stat().st_mode & 0o100 else 0o644
-                found[path] = (file.read_bytes(), self.modes.get(path, mode))
+                found["/" + str(file.relative_to(top))] = self._file(file)
+        for path, file in {**self.own_files, **self.borrowed}.items():
+            found[path] = self._file(file, path)
         return found | made_once(f"compiled for {self.name}", lambda: compiled(found))
+
+    def _file(self, file: Path, path: str = "") -> tuple[bytes, int]:
+        """The content and mode of what lies in FILE and stands at PATH."""
+        mode = 0o755 if file.stat().st_mode & 0o100 else 0o644
+        return file.read_bytes(), self.modes.get(path, mode)
 
 
 def compiled(files: Mapping[str, tuple[bytes, int]]) -> dict[str, tuple[bytes, int]]:
@@ -83,12 +98,12 @@ def compiled(files: Mapping[str, tuple[bytes, int]]) -> dict[str, tuple[bytes, i
 def load_system(name: str) -> System:
     """Reads the system called NAME or NAME:VARIANT; FileNotFoundError or KeyError where there is none."""
     base, _, variant = name.partition(":")
-    folder = HERE / "systems" / base
-    data = tomllib.loads((folder / "system.toml").read_text())
+    found = described(base)
+    data = found.data
     changes = data["variant"][variant] if variant else {}
     return System(
         name=name,
-        folder=folder,
+        folder=SYSTEMS / base,
         sh=data["sh"],
         standins=tuple(data["standins"]),
         settings={**data.get("settings", {}), **changes.get("settings", {})},
@@ -97,16 +112,13 @@ def load_system(name: str) -> System:
         links=data.get("links", {}),
         modes={path: int(mode, 8) for path, mode in data.get("modes", {}).items()},
         network=data["network"],
-        units=tomllib.loads((folder / "units.toml").read_text()),
-        owned=dict(line.split() for line in (folder / "owned").read_text().splitlines()),
-        packages=_packages((folder / "packages").read_text(), changes.get("packages", {})),
+        hosts=changes.get("hosts", data.get("hosts", "")),
+        own_files=found.files,
+        borrowed={path: UNPACKED / file for path, file in data.get("borrowed", {}).items()},
+        units=found.units,
+        owned=found.owned,
+        packages="".join(f"{n} {v}\n" for n, v in {**found.packages, **changes.get("packages", {})}.items()),
     )
-
-
-def _packages(text: str, changes: Mapping[str, str]) -> str:
-    """The lines "name version-release", those of CHANGES replaced."""
-    found = dict(line.split() for line in text.splitlines())
-    return "".join(f"{name} {version}\n" for name, version in {**found, **changes}.items())
 
 
 def unit_file(name: str, unit: Mapping[str, object]) -> str:
