@@ -9,27 +9,30 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from pvegen import __version__, catalogue, output, target
+from pvegen import __version__, catalogue, output
 from pvegen.derive import View, order_of_running
 from pvegen.errors import STALE, InternalError, Refused
 from pvegen.output import Folder
 from pvegen.plan import plan
 from pvegen.render import Rendered, Renderer
 from pvegen.snippets import SnippetError
+from pvegen.target import Targets, shipped
 
 
 def build(
-    views: list[View], place: Path, *, check: bool, lint: bool, snippets: Path | None, said: TextIO | None = None
+    views: list[View], place: Path, *, check: bool, lint: bool, snippets: Path | None, said: TextIO | None = None,
+    targets: Targets | None = None,
 ) -> int:
     """Build all views into `place`, or with `check` compare it; the exit status.
 
     snippets: a folder of a site's own snippets, or None; said: where to say what was
-    made or is stale, by default standard output. Raises Refused where something
-    stands in the way or a site's snippet is wrong, InternalError where one of ours is.
+    made or is stale, by default standard output; targets: those there are, by default
+    pvegen's own. Raises Refused where something stands in the way or a site's snippet is
+    wrong, InternalError where one of ours is.
     """
     if snippets is not None:
         _look_at(snippets)
-    rendered = _render(views, snippets)
+    rendered = _render(views, snippets, targets or shipped())
     folders = [_folder(view, scripts) for view, scripts in zip(views, rendered, strict=True)]
     _refuse_strays(place, folders)
     if lint:
@@ -75,12 +78,12 @@ def _look_at(snippets: Path) -> None:
         raise Refused(texts()["unused"].format(path=_shown(snippets), files=found).strip())
 
 
-def _render(views: list[View], site: Path | None) -> list[list[Rendered]]:
+def _render(views: list[View], site: Path | None, targets: Targets) -> list[list[Rendered]]:
     """All scripts of each cluster."""
     try:
         renderer = Renderer(site)
         return [
-            [renderer.script(script) for script in plan(view, target.load(view.description.cluster.target))]
+            [renderer.script(script) for script in plan(view, targets.load(view.description.cluster.target))]
             for view in views
         ]
     except SnippetError as error:

@@ -41,12 +41,14 @@ class Catalogue:
         self.report: dict[str, Any] = {}
         self.build: dict[str, str] = {}
         self.call: dict[str, str] = {}
+        self.targets: dict[str, Any] = {}
         self.show: dict[str, str] = {}
         for head in reversed(heads):
             self.words |= head.get("words", {})
             self.report |= head.get("report", {})
             self.build |= head.get("build", {})
             self.call |= head.get("call", {})
+            self.targets |= head.get("targets", {})
             self.show |= head.get("show", {})
 
     @property

@@ -10,6 +10,7 @@ from pvegen.derive import View, derive
 from pvegen.mistakes import Mistake, has_errors
 from pvegen.read import Unreadable, read
 from pvegen.source import Source
+from pvegen.target import Targets
 
 DEFAULT = "cluster.toml"
 
@@ -23,8 +24,11 @@ class Loaded:
     source: Source
 
 
-def load(path: str | os.PathLike[str]) -> Loaded:
-    """Load one description; "-" is standard input. Never raises for what a file holds."""
+def load(path: str | os.PathLike[str], targets: Targets | None = None) -> Loaded:
+    """Load one description; "-" is standard input. Never raises for what a file holds.
+
+    targets: those there are, by default pvegen's own.
+    """
     name = os.fspath(path)
     try:
         source, data, mistakes = read(name)
@@ -35,17 +39,17 @@ def load(path: str | os.PathLike[str]) -> Loaded:
 
     converted = convert(source, data)
     view = derive(converted.description)
-    mistakes += converted.mistakes + checks.run(view, source, converted.bad)
+    mistakes += converted.mistakes + checks.run(view, source, converted.bad, targets)
     return Loaded(None if has_errors(mistakes) else view, mistakes, source)
 
 
-def load_all(paths: Iterable[str | os.PathLike[str]]) -> list[Loaded]:
+def load_all(paths: Iterable[str | os.PathLike[str]], targets: Targets | None = None) -> list[Loaded]:
     """Load several descriptions, DEFAULT if none is named; two of the same cluster's name are a mistake."""
     names = [os.fspath(path) for path in paths]
     if not names and not os.path.exists(DEFAULT):
         source = Source(DEFAULT, None)
         return [Loaded(None, [Mistake("PVE011", source, part="file", facts={"file": DEFAULT})], source)]
-    loaded = [load(name) for name in names or [DEFAULT]]
+    loaded = [load(name, targets) for name in names or [DEFAULT]]
     first: dict[str, Loaded] = {}
     for one in loaded:
         if one.view is None:

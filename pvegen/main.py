@@ -35,6 +35,9 @@ def _report_format() -> Callable[[Any], Any]:
     )
 
 
+_targets = click.option("--targets", metavar="DIR", help="Targets of your own, put over pvegen's.")
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog="Exit status: 0 done; 1 mistakes in a "
              "description; 2 wrong call; 3 a fault of pvegen's; 4 stale (build --check).")
 @click.version_option(__version__, prog_name="pvegen", message="%(prog)s %(version)s")
@@ -53,43 +56,48 @@ def cli() -> None:
 @click.option("--no-lint", is_flag=True, help="Do not run ShellCheck on what is built.")
 @click.option("--snippets", type=_path, metavar="DIR",
               help="Shell snippets of your own, put over pvegen's.")
+@_targets
 @_strict
 @_report_format()
-def build(files: tuple[str, ...], output: Path, check: bool, no_lint: bool, snippets: Path | None, strict: bool,
-          form: str) -> int:
+def build(files: tuple[str, ...], output: Path, check: bool, no_lint: bool, snippets: Path | None,
+          targets: str | None, strict: bool, form: str) -> int:
     """Compile descriptions to DIR/<cluster>/<node>.sh."""
     from pvegen.commands.build import build
 
-    return build(files, output, check=check, lint=not no_lint, snippets=snippets, strict=strict, form=form)
+    return build(files, output, check=check, lint=not no_lint, snippets=snippets, targets=targets, strict=strict,
+                 form=form)
 
 
 @cli.command()
 @_files
+@_targets
 @_strict
 @_report_format()
-def check(files: tuple[str, ...], strict: bool, form: str) -> int:
+def check(files: tuple[str, ...], targets: str | None, strict: bool, form: str) -> int:
     """Show every mistake of descriptions."""
     from pvegen.commands.check import check
 
-    return check(files, strict=strict, form=form)
+    return check(files, targets=targets, strict=strict, form=form)
 
 
 @cli.command()
 @click.argument("file", default="cluster.toml")
+@_targets
 @click.option("--format", "form", type=click.Choice(("toml", "json")), default="toml", show_default=True)
-def show(file: str, form: str) -> int:
+def show(file: str, targets: str | None, form: str) -> int:
     """Print a description with all that is derived filled in."""
     from pvegen.commands.show import show
 
-    return show(file, form=form)
+    return show(file, targets=targets, form=form)
 
 
 @cli.command()
-def schema() -> int:
+@_targets
+def schema(targets: str | None) -> int:
     """Print the JSON Schema of a description, for editors."""
     from pvegen.commands.schema import schema
 
-    return schema()
+    return schema(targets)
 
 
 @cli.command()
@@ -102,12 +110,24 @@ def explain(code: str | None) -> int:
 
 
 @cli.command()
-@click.argument("name", required=False)
-def targets(name: str | None) -> int:
-    """List the systems that nodes can run, or show the facts of one."""
-    from pvegen.commands.targets import targets
+@click.argument("words", nargs=-1, metavar="[NAME | diff NAME NAME]")
+@_targets
+@click.option("--format", "form", type=click.Choice(("text", "json")), default="text", show_default=True)
+def targets(words: tuple[str, ...], targets: str | None, form: str) -> int:
+    """List the systems that nodes can run.
 
-    return targets(name)
+    With a NAME: its facts, each with how sure it is and where it is from. With diff and two
+    of them: the facts that differ.
+    """
+    from pvegen.commands import targets as command
+
+    if not words:
+        return command.table(targets, form=form)
+    if len(words) == 1:
+        return command.one(words[0], targets, form=form)
+    if words[0] == "diff" and len(words) == 3:
+        return command.diff(words[1], words[2], targets, form=form)
+    raise click.UsageError("Takes nothing, one NAME, or diff and two.")
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -5,18 +5,23 @@ from __future__ import annotations
 import tomllib
 from typing import Any
 
-from pvegen import kinds, target
 from pvegen.kinds import Kind, ListOf
 from pvegen.model import REQUIRED, Description, Key, Table
+from pvegen.target import Targets, shipped
 
 
-def schema() -> dict[str, Any]:
-    """The whole schema: what of a description can be told without looking at two keys at once."""
-    return {
+def schema(targets: Targets | None = None) -> dict[str, Any]:
+    """The whole schema: what of a description can be told without looking at two keys at once.
+
+    targets: those there are, by default pvegen's own.
+    """
+    made = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "pvegen: description of a Proxmox VE cluster, format 1",
         **_table(Description),
     }
+    made["properties"]["cluster"]["properties"]["target"]["enum"] = (targets or shipped()).names()
+    return made
 
 
 def _table(kind: type[Table]) -> dict[str, Any]:
@@ -47,5 +52,4 @@ def _value(kind: Kind | ListOf) -> dict[str, Any]:
     if isinstance(kind, ListOf):
         least = {"minItems": kind.at_least} if kind.at_least else {}
         return {"type": "array", "items": _value(kind.item), "uniqueItems": True, **least}
-    known = {"enum": target.names()} if kind is kinds.TARGET else {}
-    return {"type": kind.base, **kind.schema, **known}
+    return {"type": kind.base, **kind.schema}

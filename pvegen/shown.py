@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from pvegen import catalogue, target
+from pvegen import catalogue
 from pvegen.derive import Interface, NodeView, View, link_numbers, order_of_running
 from pvegen.model import Bridge, Network, Table
 from pvegen.source import Path
+from pvegen.target import Targets, shipped
 
 
 class Shown:
@@ -31,12 +32,15 @@ class Shown:
         self.notes.setdefault(path, []).append(catalogue.load().show[name].format(**facts))
 
 
-def shown(view: View) -> Shown:
-    """What a description comes to: what holds for all nodes, then node by node."""
+def shown(view: View, targets: Targets | None = None) -> Shown:
+    """What a description comes to: what holds for all nodes, then node by node.
+
+    targets: those there are, by default pvegen's own.
+    """
     stated = view.description
     made = Shown()
     made.data["format"] = stated.format
-    made.data["cluster"] = _cluster(made, view)
+    made.data["cluster"] = _cluster(made, view, targets or shipped())
     made.data["network"] = _network(made, view)
     for name in ("time", "ssh", "limits"):
         made.data[name] = _plain(getattr(stated, name))
@@ -69,10 +73,10 @@ def _value(value: object) -> Any:
     return value if isinstance(value, bool | int | str) else str(value)
 
 
-def _cluster(made: Shown, view: View) -> dict[str, Any]:
+def _cluster(made: Shown, view: View, targets: Targets) -> dict[str, Any]:
     here: Path = ("cluster",)
     cluster = view.description.cluster
-    made.note(here, "target", target=cluster.target, title=target.load(cluster.target).title)
+    made.note(here, "target", target=cluster.target, title=targets.load(cluster.target).title)
     made.note(here, "order", scripts=", ".join(f"{node.name}.sh" for node in order_of_running(view.nodes)))
     if cluster.names == "hosts":
         made.note(here, "hosts")

@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any
 
 _FOLDER = os.path.join(os.path.dirname(__file__), "targets")
+_END = ".toml"
 
 @dataclass(eq=False, repr=False)
 class Target:
@@ -29,11 +30,48 @@ class Target:
             raise AttributeError(f"target {self.name} has no section [{section}]") from None
 
 
-@cache
-def names() -> list[str]:
-    """The names of all targets, sorted by system and release."""
-    found = [name.removesuffix(".toml") for name in os.listdir(_FOLDER) if name.endswith(".toml")]
-    return sorted(found, key=_release_order)
+class Targets:
+    """The targets that there are: pvegen's own, and those of a site's folder, which stand before ours.
+
+    A site's are looked at, all of them, before any is used.
+    """
+
+    def __init__(self, site: str | os.PathLike[str] | None = None) -> None:
+        """site: a folder of further targets. Raises Refused where one of them cannot be used."""
+        self._paths = _found(_FOLDER)
+        self._loaded: dict[str, Target] = {}
+        if site is not None:
+            from pvegen.shape import look_at
+
+            look_at(os.fspath(site))
+            self._paths |= _found(os.fspath(site))
+        self._names = sorted(self._paths, key=_release_order)
+
+    def names(self) -> list[str]:
+        """The names of all targets, sorted by system and release."""
+        return self._names
+
+    def load(self, name: str) -> Target:
+        """A target by its name; raises KeyError for an unknown one."""
+        if name not in self._loaded:
+            data = tomllib.loads(self.text(name))
+            self._loaded[name] = Target(name, data["title"], data)
+        return self._loaded[name]
+
+    def text(self, name: str) -> str:
+        """A target's file as it stands; raises KeyError for an unknown one."""
+        with open(self._paths[name], encoding="utf-8") as file:
+            return file.read()
+
+
+def _found(folder: str) -> dict[str, str]:
+    """The files of targets in a folder, by the targets' names."""
+    return {name.removesuffix(_END): os.path.join(folder, name) for name in files(folder)}
+
+
+def files(folder: str) -> list[str]:
+    """The names of a folder's files of targets; what else is kept there is its owner's affair."""
+    return sorted(name for name in os.listdir(folder) if name.endswith(_END) and not name.startswith("."))
 
 
 def _release_order(name: str) -> tuple[str, int, str]:
@@ -42,10 +80,16 @@ def _release_order(name: str) -> tuple[str, int, str]:
 
 
 @cache
+def shipped() -> Targets:
+    """The targets that come with pvegen."""
+    return Targets()
+
+
+def names() -> list[str]:
+    """The names of all targets that come with pvegen."""
+    return shipped().names()
+
+
 def load(name: str) -> Target:
-    """Load a target by its name; raises KeyError for an unknown one."""
-    if name not in names():
-        raise KeyError(name)
-    with open(os.path.join(_FOLDER, f"{name}.toml"), "rb") as file:
-        data = tomllib.load(file)
-    return Target(name, data["title"], data)
+    """One of the targets that come with pvegen; raises KeyError for an unknown one."""
+    return shipped().load(name)

@@ -8,19 +8,21 @@ from pvegen.derive import Interface, NodeView, View
 from pvegen.mistakes import Mistake
 from pvegen.model import Description
 from pvegen.source import Path, Source
-from pvegen.target import Target
+from pvegen.target import Targets
 
 
 class Context:
     """One description under check.
 
-    view: everything derived; target: what the nodes run, None where that is not
-    known; mistakes: those found so far.
+    view: everything derived; targets: those there are; target: the one that the nodes
+    run, None where that is not known; mistakes: those found so far.
     """
 
-    def __init__(self, view: View, source: Source, bad: set[Path], target: Target | None) -> None:
+    def __init__(self, view: View, source: Source, bad: set[Path], targets: Targets) -> None:
         self.view = view
-        self.target = target
+        self.targets = targets
+        name = view.description.cluster.target
+        self.target = targets.load(name) if name in targets.names() else None
         self.mistakes: list[Mistake] = []
         self._source = source
         # A list with one bad item cannot be relied on either.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pvegen import target
 from pvegen.checks.context import Context
 from pvegen.derive import link_numbers
 from pvegen.kinds import ALL_VLANS
@@ -26,7 +25,7 @@ def check(context: Context) -> None:
 def _unknown(context: Context, path: Path) -> None:
     from pvegen.nearest import nearest
 
-    known = target.names()
+    known = context.targets.names()
     name = context.description.cluster.target
     near = nearest(name, known)
     if near is None:

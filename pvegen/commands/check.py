@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 from pvegen import description
 from pvegen.commands.mistakes import tell
+from pvegen.target import Targets
 
 
-def check(files: Sequence[str], *, strict: bool, form: str) -> int:
+def check(files: Sequence[str], *, targets: str | None, strict: bool, form: str) -> int:
     """Report on standard output; 1 if a description has an error (or, when strict, a warning)."""
-    return tell(description.load_all(files), form, strict=strict, stream=sys.stdout, always=True)
+    return tell(description.load_all(files, Targets(targets)), form, strict=strict, stream=sys.stdout, always=True)

@@ -8,16 +8,18 @@ import sys
 from pvegen import description
 from pvegen.commands.mistakes import tell
 from pvegen.shown import shown
+from pvegen.target import Targets
 
 
-def show(file: str, *, form: str) -> int:
+def show(file: str, *, targets: str | None, form: str) -> int:
     """Print it as TOML (with comments) or JSON on standard output; mistakes go to standard error."""
-    loaded = description.load_all([] if file == description.DEFAULT else [file])
+    known = Targets(targets)
+    loaded = description.load_all([] if file == description.DEFAULT else [file], known)
     code = tell(loaded, "text", strict=False, stream=sys.stderr)
     view = loaded[0].view
     if code or view is None:
         return code
-    made = shown(view)
+    made = shown(view, known)
     if form == "json":
         print(json.dumps(made.data, indent=2))
         return 0

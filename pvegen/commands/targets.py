@@ -1,26 +1,161 @@
-"""`pvegen targets`: the systems that nodes can run, and the facts of one."""
+"""`pvegen targets`: the systems that nodes can run, the facts of one, and how two differ."""
 
 from __future__ import annotations
 
-from pvegen import catalogue, errors, target
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from pvegen import catalogue, errors
+from pvegen.facts import Fact, facts, shown
+from pvegen.target import Target, Targets
 
 
-def targets(name: str | None) -> int:
-    """Print all targets, or one's facts as TOML; 2 for an unknown one."""
-    if name is None:
-        width = max(len(known) for known in target.names())
-        for known in target.names():
-            print(f"{known:<{width}}  {target.load(known).title}")
-        return 0
-    if name not in target.names():
-        from pvegen.nearest import nearest
-
-        near = nearest(name, target.names())
-        words = catalogue.load().call
-        hint = words["hint"].format(nearest=near) if near else ""
-        errors.complain(words["unknown_target"].format(name=catalogue.visible(name), hint=hint))
-        return errors.WRONG_CALL
-    import tomli_w
-
-    print(tomli_w.dumps(target.load(name).data), end="")
+def table(site: str | None, *, form: str) -> int:
+    """Print what each target can do."""
+    rows = abilities(Targets(site))
+    if form == "json":
+        return _print_json([{"name": name, **row} for name, row in rows.items()])
+    for line in _columns([catalogue.load().targets["head"], *plain(rows)]):
+        print(line)
     return 0
+
+
+def one(name: str, site: str | None, *, form: str) -> int:
+    """Print a target's facts, each with its confidence and source; 2 for an unknown one."""
+    targets = Targets(site)
+    if (found := _facts(targets, name)) is None:
+        return errors.WRONG_CALL
+    if form == "json":
+        title = targets.load(name).title
+        return _print_json({"name": name, "title": title, "facts": [_as_data(fact) for fact in found]})
+    print(f"{name}: {targets.load(name).title}")
+    section = ""
+    for fact in found:
+        if fact.section != section:
+            section = fact.section
+            print(f"\n[{section}]")
+        print(f"{_flag(fact)} {fact.key} = {shown(fact.value)}\n      {_told(fact)}")
+    print(f"\n{_guesses(found)}")
+    return 0
+
+
+def diff(first: str, second: str, site: str | None, *, form: str) -> int:
+    """Print the facts in which two targets differ; 2 for an unknown one."""
+    targets = Targets(site)
+    both = [_facts(targets, name) for name in (first, second)]
+    a, b = both
+    if a is None or b is None:
+        return errors.WRONG_CALL
+    pairs = differences(a, b)
+    if form == "json":
+        return _print_json([{"name": x.name, first: _as_data(x), second: _as_data(y)} for x, y in pairs])
+    if not pairs:
+        print(catalogue.load().targets["same"].format(a=first, b=second))
+    width = max(len(first), len(second))
+    for x, y in pairs:
+        print(f"{x.name}: {changed(x.value, y.value)}")
+        for name, fact in ((first, x), (second, y)):
+            print(f"    {_flag(fact)} {name:<{width}}  {_told(fact)}")
+    return 0
+
+
+def abilities(targets: Targets) -> dict[str, dict[str, Any]]:
+    """What each target can do, by its name."""
+    return {name: _of(targets.load(name)) for name in targets.names()}
+
+
+def _of(target: Target) -> dict[str, Any]:
+    return {
+        "pve": target.pve["series"],
+        "corosync": target.pve["corosync"],
+        "network": target.network["manager"],
+        "links": sorted({target.corosync["few_links"], target.corosync["links"]}),
+        "bonds": target.network["bond"],
+        "vlan_aware": target.network["vlan_aware"],
+        # The ssh join is in every series; its option only where there is another way.
+        "joins": ["ssh", "API"] if target.pvecm["api"] else ["ssh"],
+        "system": target.title.split(",")[0],
+    }
+
+
+def plain(rows: dict[str, dict[str, Any]]) -> list[list[str]]:
+    """What each target can do as texts, its name first."""
+    words = catalogue.load().targets
+
+    def text(value: object) -> str:
+        if isinstance(value, bool):
+            return str(words["yes" if value else "no"])
+        if isinstance(value, list):
+            return " or ".join(map(str, value)) if isinstance(value[0], int) else ", ".join(value)
+        return str(value)
+
+    return [[name, *map(text, row.values())] for name, row in rows.items()]
+
+
+def differences(first: Iterable[Fact], second: Iterable[Fact]) -> list[tuple[Fact, Fact]]:
+    """The facts in which two targets differ, in the order of the first."""
+    others = {fact.name: fact for fact in second}
+    return [(fact, others[fact.name]) for fact in first if fact.value != others[fact.name].value]
+
+
+def changed(old: Any, new: Any) -> str:
+    """How a value became another: of long lists, what went and what came."""
+    if isinstance(old, list) and isinstance(new, list) and set(old) & set(new) and sorted(old) != sorted(new):
+        gone = [f"-{shown(item)}" for item in old if item not in new]
+        come = [f"+{shown(item)}" for item in new if item not in old]
+        return " ".join([*gone, *come])
+    return f"{shown(old)} → {shown(new)}"
+
+
+def _facts(targets: Targets, name: str) -> list[Fact] | None:
+    """A target's facts; where there is none of the name that is said, with the nearest one."""
+    if name in targets.names():
+        return facts(targets.text(name), targets.load(name).data)
+    from pvegen.nearest import nearest
+
+    near = nearest(name, targets.names())
+    words = catalogue.load().call
+    hint = words["hint"].format(nearest=near) if near else ""
+    errors.complain(words["unknown_target"].format(name=catalogue.visible(name), hint=hint))
+    return None
+
+
+def _flag(fact: Fact) -> str:
+    return "!" if fact.confidence == "inferred" else " "
+
+
+def _told(fact: Fact) -> str:
+    """How sure a fact is, where it is from, and what the file says of it."""
+    source = fact.source if len(fact.marks) == 1 else f"{fact.confidence} ({fact.source})"
+    if fact.confidence == "inferred":
+        source = source.replace("inferred", "INFERRED", 1)
+    return f"{source} - {fact.remark}" if fact.remark else source
+
+
+def _guesses(found: Sequence[Fact]) -> str:
+    """Which facts are inferred."""
+    words = catalogue.load().targets
+    names = [fact.name for fact in found if fact.confidence == "inferred"]
+    text = words["guesses" if names else "no_guesses"]
+    return str(text.format(count=len(names), all=len(found), names=", ".join(names)).strip())
+
+
+def _as_data(fact: Fact) -> dict[str, Any]:
+    value = fact.value if isinstance(fact.value, str | int | list | dict) else str(fact.value)
+    sources = [{"confidence": mark.confidence, "source": mark.source} for mark in fact.marks]
+    return {
+        "section": fact.section, "key": fact.key, "value": value, "confidence": fact.confidence, "sources": sources,
+        "remark": fact.remark,
+    }  # fmt: skip
+
+
+def _print_json(data: object) -> int:
+    print(json.dumps(data, indent=2, ensure_ascii=False))
+    return 0
+
+
+def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows as lines, their columns one below another."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

@@ -40,7 +40,7 @@ def pretend(monkeypatch: pytest.MonkeyPatch, section: str, **facts: object) -> N
     """Let the target of the test have other facts."""
     data = target.load("alt-p11").data
     changed = Target("alt-p11", "changed", {**data, section: data[section] | facts})
-    monkeypatch.setattr(target, "load", lambda _: changed)
+    monkeypatch.setattr(target.Targets, "load", lambda *_: changed)
 
 
 def test_target_with_two_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -182,6 +182,7 @@ def test_target_that_does_not_exist_yet(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, section: str, facts: dict[str, object], text: str, expected: str
 ) -> None:
     data = target.load("alt-p11").data
-    monkeypatch.setattr(target, "load", lambda _: Target("alt-p11", "x", {**data, section: data[section] | facts}))
+    changed = Target("alt-p11", "x", {**data, section: data[section] | facts})
+    monkeypatch.setattr(target.Targets, "load", lambda *_: changed)
     (tmp_path / "x.toml").write_text(GOOD + text)
     assert first("x.toml") == expected
