@@ -13,7 +13,10 @@ from pvegen.errors import Refused
 from pvegen.target import files
 
 # What a fact can be; each has its words in the catalogue. A tuple is a choice of values.
-TEXT, WORDS, TABLE, BOOLEAN, NUMBER, DATE, OPTION = "text", "words", "table", "boolean", "number", "date", "option"
+TEXT, WORDS, BOOLEAN, NUMBER, DATE, OPTION = "text", "words", "boolean", "number", "date", "option"
+# A table of time services, each with its file; those that snippets/files/ has a file of.
+SERVICES = "services"
+TIME_SERVICES = {"chrony", "chronyd", "ntp", "ntpd", "ntpsec", "openntpd", "systemd-timesyncd"}
 
 # Every key of every target: there are no others, and none may be missing.
 SHAPE: dict[str, dict[str, Any]] = {
@@ -26,7 +29,7 @@ SHAPE: dict[str, dict[str, Any]] = {
         "bridge_command": TEXT, "vlan_aware": BOOLEAN, "bond": BOOLEAN, "restart_unit": TEXT,
         "boot_units": WORDS, "rivals": WORDS, "mirror_interfaces_before": TEXT, "mirror_package": TEXT,
     },
-    "time": {"timezone_file": BOOLEAN, "services": WORDS, "config": TABLE, "mask": WORDS},
+    "time": {"timezone_file": BOOLEAN, "services": WORDS, "config": SERVICES, "mask": WORDS},
     "ssh": {"config": TEXT, "unit": TEXT, "environment": BOOLEAN, "root_by_key": TEXT},
     "rrdcached": {"sysconfig": TEXT, "templates": WORDS, "directories": WORDS},
     "corosync": {
@@ -107,6 +110,8 @@ def _of_fact(fact: facts.Fact) -> Iterator[str]:
         return
     if not _is(kind, fact.value):
         wanted = ", ".join(map(facts.shown, kind)) if isinstance(kind, tuple) else words[kind]
+        if kind == SERVICES:
+            wanted = wanted.format(services=", ".join(sorted(TIME_SERVICES)))
         text = words["choice" if isinstance(kind, tuple) else "kind"]
         yield text.format(name=name, value=facts.shown(fact.value), wanted=wanted)
     if not fact.marks:
@@ -128,8 +133,8 @@ def _is(kind: str | tuple[Any, ...], value: object) -> bool:
         return value in kind and type(value) is type(kind[0])
     if kind == WORDS:
         return isinstance(value, list) and all(map(_is_word, value))
-    if kind == TABLE:
-        return isinstance(value, dict) and all(map(_is_word, value.values()))
+    if kind == SERVICES:
+        return isinstance(value, dict) and value.keys() <= TIME_SERVICES and all(map(_is_word, value.values()))
     if kind == OPTION:
         # The link's number stands where {} is; "" is no option.
         return isinstance(value, str) and (value == "" or (_is_word(value) and value.count("{}") == 1))

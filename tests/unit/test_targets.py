@@ -15,6 +15,7 @@ from pvegen import errors, shape, target
 from pvegen.commands.targets import abilities, changed, differences
 from pvegen.facts import CONFIDENCES, Fact, facts, shown
 from pvegen.main import run
+from pvegen.snippets import snippets_folder
 from pvegen.target import Targets
 
 NAMES = target.names()
@@ -98,6 +99,10 @@ def test_a_fact_in_another_spelling_of_toml_has_no_source() -> None:
 def test_values_are_shown_as_toml(name: str) -> None:
     for fact in facts_of(name):
         assert tomllib.loads(f"k = {shown(fact.value)}") == {"k": fact.value}
+
+
+def test_the_time_services_that_a_target_can_have_are_those_with_a_snippet() -> None:
+    assert {path.stem for path in Path(snippets_folder(), "files").iterdir()} == shape.TIME_SERVICES
 
 
 # --------------------------------------------------------------- the command
@@ -257,7 +262,8 @@ def test_a_target_that_was_changed_is_seen(tmp_path: Path) -> None:
         ({"released": 'released = "2025"   # [tried]'}, ':{released}: [pve] released = "2025": must be a date'),
         ({"series": "series = [8, 9]   # [tried]"}, ":{series}: [pve] series = [8, 9]: must be a list of words"),
         ({"series": 'series = ["8 9"]   # [tried]'}, ':{series}: [pve] series = ["8 9"]: must be a list of words'),
-        ({"config": 'config = "/etc/chrony.conf"   # [tried]'}, ':{config}: [time] config = "/etc/chrony.conf": must be a table'),
+        ({"config": 'config = "/etc/chrony.conf"   # [tried]'}, ':{config}: [time] config = "/etc/chrony.conf": must be a table of time services'),
+        ({"config": 'config = { ntp = "/etc/ntp.conf", sntp = "/etc/sntp.conf" }   # [tried]'}, ":{config}: [time] config = { ntp = "),
         ({"unit": 'unit = "a\\u0007"   # [tried]'}, ':{unit}: [ssh] unit = "a\\u0007": must be one line of text'),
         ({"link": 'link = "--link"   # [tried]'}, ':{link}: [pvecm] link = "--link": must be an option with {} for the number'),
         ({"title": ""}, ": title is missing"),
