@@ -1,0 +1,355 @@
+node='pve1'
+cluster='rich'
+target='pve-6'
+packages_by='dpkg'
+open_minutes=15
+ssh_dir='/etc/ssh'
+sshd_config=$ssh_dir/sshd_config
+sshd_unit='ssh'
+
+# Units that the steps look at: asked for all at once.
+unit_names='NetworkManager systemd-networkd connman systemd-timesyncd chrony ntp openntpd networking rrdcached ksmtuned cron lxcfs rpcbind lxc lxc-net lxc-monitord pve-cluster pvedaemon pveproxy pvestatd spiceproxy pve-firewall pvefw-logger pve-ha-lrm pve-ha-crm qmeventd pve-lxc-syscalld pve-guests ssh corosync'
+
+# Waits and limits, in seconds.
+limit_unit=60
+limit_network=60
+limit_quorum=120
+limit_join=600
+limit_api=90
+
+# The right host with the right system on it. Only looks: nothing is changed
+# unless all of this, and what the other steps need, is so.
+step_host() {
+    need_root
+    need_host
+    need_writable /etc /root /var/lib /var/log
+    need_space /etc /root /var/lib /var/log
+    need_release /etc/debian_version '10.*'
+    need_series '6' \
+        /etc/altlinux-release:4:alt-p8 /etc/altlinux-release:5:alt-p8-pve5 /etc/altlinux-release:6:alt-p9 /etc/altlinux-release:7:alt-p10 /etc/altlinux-release:8:alt-p11 /etc/altlinux-release:9:alt-p11 /etc/debian_version:6:pve-6 /etc/debian_version:7:pve-7 /etc/debian_version:8:pve-8 /etc/debian_version:9:pve-9
+    need_packages pve-manager pve-cluster openssh-server openssh-client
+    need_commands awk cat chmod cmp cp date df diff find grep id ln mkdir mv ping readlink rm rmdir sed sha256sum sleep stat sync tail tr uname \
+        pvecm pveversion systemctl ip ifup ssh sshd ssh-keygen ssh-keyscan dpkg-query dpkg getent openssl timeout
+    need_no_rival NetworkManager systemd-networkd connman
+}
+
+# Time. Certificates and tickets are valid from and until: nodes whose clocks
+# differ do not trust one another. Two time services would pull one clock in
+# two directions, so just one is on.
+step_time() {
+    need_clock 1563235200 # 2019-07-16
+    need 'the system knows the time zone Europe/Moscow' 'Install the package tzdata.' test -f /usr/share/zoneinfo/Europe/Moscow
+    want_link /etc/localtime /usr/share/zoneinfo/Europe/Moscow
+    want_setting /etc/sysconfig/clock ZONE Europe/Moscow
+    want_file /etc/timezone <<'END'
+Europe/Moscow
+END
+    pick_time_service systemd-timesyncd chrony ntp openntpd
+    on_change "$time_service"
+    case $time_service in
+        chrony)
+            need '/etc/chrony/chrony.conf is there' 'Another package of the same time service reads another file: install the one that this system comes with, or leave [time] servers out and set them by hand.' test -f /etc/chrony/chrony.conf
+            want_block /etc/chrony/chrony.conf 'time servers' last <<'END'
+server ntp1.example.org iburst
+server ntp2.example.org iburst
+END
+            ;;
+        ntp)
+            need '/etc/ntp.conf is there' 'Another package of the same time service reads another file: install the one that this system comes with, or leave [time] servers out and set them by hand.' test -f /etc/ntp.conf
+            want_block /etc/ntp.conf 'time servers' last <<'END'
+server ntp1.example.org
+server ntp2.example.org
+END
+            ;;
+        openntpd)
+            need '/etc/openntpd/ntpd.conf is there' 'Another package of the same time service reads another file: install the one that this system comes with, or leave [time] servers out and set them by hand.' test -f /etc/openntpd/ntpd.conf
+            want_block /etc/openntpd/ntpd.conf 'time servers' last <<'END'
+server ntp1.example.org
+server ntp2.example.org
+END
+            ;;
+        systemd-timesyncd)
+            need '/etc/systemd/timesyncd.conf is there' 'Another package of the same time service reads another file: install the one that this system comes with, or leave [time] servers out and set them by hand.' test -f /etc/systemd/timesyncd.conf
+            want_block /etc/systemd/timesyncd.conf 'time servers' last <<'END'
+[Time]
+NTP=ntp1.example.org ntp2.example.org
+END
+            ;;
+        *) need "the servers of $time_service are not set by this script" 'Set them by hand and leave [time] servers out of the description.' false ;;
+    esac
+    want_no_other_time_service ''
+    if [ -n "$time_service" ]; then
+        want_units required run "$time_service"
+        settle "$time_service" systemctl restart "$time_service"
+    fi
+}
+
+# The bridge that guests are plugged into. The node's own address is on the
+# bridge, and the NIC is its port without address. ifupdown2 has one file; our
+# stanzas take the place of those for the same interfaces, all others stay.
+# The network is switched under a timer: unless the node itself proves the new
+# one, the old one comes back.
+# What the switch of the network has to know.
+network_manager=ifupdown2
+network_bridges='vmbr0 vmbr50 vmbr1'
+network_made='vmbr1 vmbr50 vmbr0 bond0.50 bond0.40 bond0'
+network_interfaces='vmbr1 vmbr50 vmbr0 bond0.50 bond0.40 bond0 eno2 eno1 eno3'
+network_peers='10.20.0.12 10.20.0.13'
+network_keeps=''
+
+network_state() {
+    holds 'eno3 is up' is_up eno3
+    holds 'eno3 has MTU 9000' has_mtu eno3 9000
+    holds 'eno3 has 10.30.0.11/24' has_address eno3 10.30.0.11/24
+    holds 'eno1 is up' is_up eno1
+    holds 'eno1 has MTU 9000' has_mtu eno1 9000
+    holds 'eno1 is one of the NICs of bond0' is_bonded eno1 bond0
+    holds 'eno1 has no address of its own' has_only_link_local eno1
+    holds 'eno2 is up' is_up eno2
+    holds 'eno2 has MTU 9000' has_mtu eno2 9000
+    holds 'eno2 is one of the NICs of bond0' is_bonded eno2 bond0
+    holds 'eno2 has no address of its own' has_only_link_local eno2
+    holds 'bond0 is up' is_up bond0
+    holds 'bond0 has MTU 9000' has_mtu bond0 9000
+    holds 'bond0 is a port of vmbr0' is_port_of bond0 vmbr0
+    holds 'bond0 has no address of its own' has_only_link_local bond0
+    holds 'bond0 has the mode 802.3ad' has_bond_mode bond0 802.3ad
+    holds 'bond0.40 is up' is_up bond0.40
+    holds 'bond0.40 has MTU 1500' has_mtu bond0.40 1500
+    holds 'bond0.40 is VLAN 40 of bond0' is_vlan bond0.40 40 bond0
+    holds 'bond0.40 has 10.40.0.11/24' has_address bond0.40 10.40.0.11/24
+    holds 'bond0.50 is up' is_up bond0.50
+    holds 'bond0.50 has MTU 1500' has_mtu bond0.50 1500
+    holds 'bond0.50 is a port of vmbr50' is_port_of bond0.50 vmbr50
+    holds 'bond0.50 has no address of its own' has_only_link_local bond0.50
+    holds 'bond0.50 is VLAN 50 of bond0' is_vlan bond0.50 50 bond0
+    holds 'vmbr0 is up' is_up vmbr0
+    holds 'vmbr0 has MTU 9000' has_mtu vmbr0 9000
+    holds 'vmbr0 has forward delay 0' has_delay vmbr0 0
+    holds 'vmbr0 has 10.20.0.11/24' has_address vmbr0 10.20.0.11/24
+    holds 'vmbr0 has 2001:db8:20::11/64' has_address vmbr0 2001:db8:20::11/64
+    holds 'the default route is via 10.20.0.1 on vmbr0' has_route 10.20.0.1 vmbr0
+    holds 'the default route is via 2001:db8:20::1 on vmbr0' has_route 2001:db8:20::1 vmbr0
+    holds 'vmbr50 is up' is_up vmbr50
+    holds 'vmbr50 has forward delay 0' has_delay vmbr50 0
+    holds 'vmbr1 is up' is_up vmbr1
+    holds 'vmbr1 has forward delay 0' has_delay vmbr1 0
+    holds 'vmbr1 has 2001:db8:21::11/64' has_address vmbr1 2001:db8:21::11/64
+}
+
+# What proves it, beside the answers of those who answered before.
+network_proof() {
+    network_state
+    holds 'vmbr0 has a carrier' has_carrier vmbr0
+    # Without that nobody could answer.
+    [ -z "$holds_wrong" ] || return 0
+    holds 'gateway 10.20.0.1 answers' answers 10.20.0.1
+    holds 'gateway 2001:db8:20::1 answers' answers 2001:db8:20::1
+}
+
+network_files() {
+    want_interfaces /etc/network/interfaces 'eno3 eno1 eno2 bond0 bond0.40 bond0.50 vmbr0 vmbr50 vmbr1' 'vmbr0 bond0' <<'END'
+auto eno3
+iface eno3 inet static
+	address 10.30.0.11/24
+	mtu 9000
+
+iface eno1 inet manual
+	mtu 9000
+
+iface eno2 inet manual
+	mtu 9000
+
+auto bond0
+iface bond0 inet manual
+	bond-slaves eno1 eno2
+	bond-miimon 100
+	bond-mode 802.3ad
+	bond-xmit-hash-policy layer3+4
+	mtu 9000
+
+auto bond0.40
+iface bond0.40 inet static
+	address 10.40.0.11/24
+	vlan-raw-device bond0
+	vlan-id 40
+	mtu 1500
+
+auto bond0.50
+iface bond0.50 inet manual
+	vlan-raw-device bond0
+	vlan-id 50
+	mtu 1500
+
+auto vmbr0
+iface vmbr0 inet static
+	address 10.20.0.11/24
+	gateway 10.20.0.1
+	bridge-ports bond0
+	bridge-stp off
+	bridge-fd 0
+	mtu 9000
+	dns-nameservers 10.20.0.1 2001:db8:20::1
+	dns-search example.org example.net
+
+iface vmbr0 inet6 static
+	address 2001:db8:20::11/64
+	gateway 2001:db8:20::1
+
+auto vmbr50
+iface vmbr50 inet manual
+	bridge-ports bond0.50
+	bridge-stp off
+	bridge-fd 0
+
+auto vmbr1
+iface vmbr1 inet manual
+	bridge-ports none
+	bridge-stp off
+	bridge-fd 0
+
+iface vmbr1 inet6 static
+	address 2001:db8:21::11/64
+END
+}
+
+step_bridge() {
+    need_interface eno3 'bond0 vmbr0 vmbr50 vmbr1'
+    need_interface eno1 'bond0 vmbr0 vmbr50 vmbr1'
+    need_interface eno2 'bond0 vmbr0 vmbr50 vmbr1'
+    need_no_stanza_elsewhere eno3 eno1 eno2 bond0 bond0.40 bond0.50 vmbr0 vmbr50 vmbr1
+    need 'no change of the web interface waits in /etc/network/interfaces.new' 'It would replace our file at the next boot. Apply or discard it in the web interface (the node, Network).' test ! -e /etc/network/interfaces.new
+    need_free bond0 'bond0 vmbr0 vmbr50 vmbr1'
+    need_free bond0.40 'bond0 vmbr0 vmbr50 vmbr1'
+    need_free bond0.50 'bond0 vmbr0 vmbr50 vmbr1'
+    on_change network
+    switch_network
+    expect 'gateway 10.20.0.1 answers' "$limit_network" \
+        'Is the cable in the right port, the VLAN right, the gateway up? See: ip neigh; bridge link' \
+        answers 10.20.0.1
+    expect 'gateway 2001:db8:20::1 answers' "$limit_network" \
+        'Is the cable in the right port, the VLAN right, the gateway up? See: ip neigh; bridge link' \
+        answers 2001:db8:20::1
+    expect 'name server 10.20.0.1 is in /etc/resolv.conf' "$limit_network" \
+        'Who writes /etc/resolv.conf? See: ls -l /etc/resolv.conf; resolvconf -l' \
+        uses_nameserver 10.20.0.1
+    expect 'name server 2001:db8:20::1 is in /etc/resolv.conf' "$limit_network" \
+        'Who writes /etc/resolv.conf? See: ls -l /etc/resolv.conf; resolvconf -l' \
+        uses_nameserver 2001:db8:20::1
+    want_one_at_boot networking
+}
+
+# Names. Every node has to know every node's name, forward and back, one to
+# one. pmxcfs does not start where the node's own name is an address of the
+# loopback, and lines that say so are put right.
+step_names() {
+    want_hosts 'pve1 pve1.example.org pve2 pve2.example.org pve3 pve3.example.org' <<'END'
+10.20.0.11 pve1.example.org pve1
+10.20.0.12 pve2.example.org pve2
+10.20.0.13 pve3.example.org pve3
+END
+    expect_names <<'END'
+10.20.0.11 pve1.example.org pve1
+10.20.0.12 pve2.example.org pve2
+10.20.0.13 pve3.example.org pve3
+END
+    expect 'pve1 is an address of this node' 5 \
+        'See: getent ahosts pve1; ip addr. Is the network up as described?' \
+        resolves_to_own pve1
+}
+
+# PVE hands the ticket for a guest's console to another node as the variable
+# LC_PVE_TICKET through ssh; without it the console of a guest on another node
+# stays black. The lines come first in their files: after a Match or Host
+# block they would hold for that block only.
+step_ssh() {
+    want_units required run ssh
+    expect_ticket 10.20.0.12 pve2
+    expect_ticket 10.20.0.13 pve3
+}
+
+# PVE's nodes run commands on one another as root through ssh. Once the node
+# is in the cluster, pvecm keeps the keys; before that the joining node has to
+# get into its member.
+step_trust() {
+    want_root_key
+    want_no_block /root/.ssh/known_hosts keys
+}
+
+# Services that PVE stands on, enabled and running; one that this system does
+# not have is passed over. pve-cluster brings up /etc/pve; corosync is started
+# by pvecm, when it has a configuration, and enabled after that.
+step_services() {
+    need_bare_mountpoint
+    want_units present run rrdcached ksmtuned cron lxcfs rpcbind lxc lxc-net lxc-monitord
+    want_units required run pve-cluster
+}
+
+# pvecm sets PermitRootLogin to yes without a word. What is there now, or what
+# the description says, is put in front of it before pvecm runs; nodes come in
+# by key.
+step_root_login() {
+    on_change ssh
+    check_with=sshd_accepts
+    want_root_login prohibit-password /etc/ssh/sshd_config prohibit-password
+    need_sshd_fine
+    settle ssh systemctl reload-or-restart ssh
+    check_with=''
+    expect 'PermitRootLogin is as described' 5 \
+        'See: sshd -T | grep -i permitrootlogin' \
+        root_login_as_wanted prohibit-password
+}
+
+# This node creates the cluster. pvecm says "done" too early and exits with 0
+# when it fails: what counts is that pmxcfs itself says the node is in the
+# cluster and may write.
+step_create() {
+    need_own_cluster create
+    need_own_address 10.20.0.11
+    need_version pve-cluster 6.1-5 'the links of the description' 'Bring pve-cluster up to date on all nodes, or leave two links in the description.'
+    before_pvecm prohibit-password 10.20.0.11
+    ask_others <<'END'
+10.20.0.12 pve2
+10.20.0.13 pve3
+END
+    create_cluster rich --link0 10.20.0.11 --link2 '10.30.0.11,priority=20'
+    if is_member; then want_units present run corosync; fi
+    expect 'pve1 is in cluster rich, quorate, and may write to /etc/pve' "$limit_quorum" \
+        'See: pvecm status; cat /etc/pve/.members; journalctl -b -u corosync -u pve-cluster. Are udp ports 5405-5412 open between the nodes, clocks and MTU alike? If this node was being added and its member waits for it without quorum, on the member: pvecm expected 1, then apply here again. If the others no longer list pve1 (on one of them: pvecm nodes), it was taken out while it was down: back up what guests it still has, then clean it, here: systemctl stop pve-cluster corosync; pmxcfs -l; rm /etc/pve/corosync.conf; killall pmxcfs; rm -rf /etc/corosync/authkey /etc/corosync/corosync.conf; systemctl start pve-cluster; and apply again: it joins as a new node.' \
+        in_quorum
+    expect 'corosync has its key and the cluster'\''s configuration' 5 \
+        'See: ls -l /etc/corosync; diff /etc/pve/corosync.conf /etc/corosync/corosync.conf. pve-cluster writes the configuration when it starts (systemctl restart pve-cluster) if config_version in /etc/pve/corosync.conf is the higher one; the key is the same on every member (/etc/corosync/authkey).' \
+        has_corosync_files
+    expect 'PermitRootLogin is as described' 5 \
+        'See: sshd -T | grep -i permitrootlogin' \
+        root_login_as_wanted prohibit-password
+}
+
+# The web interface and what belongs to it, enabled and running; the unit that
+# starts guests at boot is only enabled where PVE refuses to start it by hand.
+step_manager() {
+    want_certificate
+    want_units present run pvedaemon pveproxy pvestatd spiceproxy pve-firewall pvefw-logger pve-ha-lrm pve-ha-crm qmeventd pve-lxc-syscalld
+    want_units present run pve-guests
+    expect 'the API answers on https://10.20.0.11:8006' "$limit_api" \
+        'See: systemctl status pveproxy pvedaemon; journalctl -b -u pveproxy; ss -tln sport = 8006' \
+        api_answers 10.20.0.11
+    expect_root_reaches 10.20.0.12 pve2
+    expect_root_reaches 10.20.0.13 pve3
+}
+
+# The steps, in order.
+step_names='host time bridge names ssh trust services root-login create manager'
+
+each_step() {
+    if step host 'the right host, with the right system'; then step_host; fi
+    if step time 'time zone Europe/Moscow and one time service'; then step_time; fi
+    if step bridge 'Ethernet bridge vmbr0 over bond0'; then step_bridge; fi
+    if step names 'names of all nodes'; then step_names; fi
+    if step ssh 'LC_PVE_TICKET passes through ssh'; then step_ssh; fi
+    if step trust 'root'\''s way between the nodes'; then step_trust; fi
+    if step services 'services that PVE stands on'; then step_services; fi
+    if step root-login 'root'\''s login through ssh'; then step_root_login; fi
+    if step create 'cluster rich is created'; then step_create; fi
+    if step manager 'web interface and its services'; then step_manager; fi
+}
