@@ -138,6 +138,20 @@ SSH_PUBLIC_KEY = _pattern(
     r"(?:ssh-(?:rsa|ed25519)|ecdsa-sha2-nistp(?:256|384|521)) [A-Za-z0-9+/]{40,}={0,3}(?: [A-Za-z0-9._@+-]{1,100})?",
     "PVE241",
 )
+
+_FINGERPRINT = f"{_PAIR}(?::{_PAIR}){{31}}"
+
+
+def _fingerprint(value: str) -> str:
+    """The SHA-256 of a certificate as openssl prints it: 32 pairs of digits, in capitals as pvecm compares."""
+    if not re.fullmatch(_FINGERPRINT, value):
+        raise Rejected("PVE243", value=value)
+    return value.upper()
+
+
+FINGERPRINT = Kind(
+    "SHA-256 fingerprint", "string", _fingerprint, {"type": "string", "pattern": f"^{_FINGERPRINT}$"}
+)
 TIMEZONE = _pattern("time zone", r"[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+){0,2}", "PVE205", 64)
 
 

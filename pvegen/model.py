@@ -113,6 +113,13 @@ class Cluster(Table):
         '"dns" changes nothing and only checks that DNS answers for all of them.',
         "`/etc/hosts`", '"dns"', default="hosts",
     )
+    join: str = key(
+        kinds.choice("ssh", "api"),
+        'How nodes join: "ssh" works everywhere; "api" needs no ssh between the nodes beforehand, but PVE 5.2 or later '
+        "and, each time, root's password of the member.",
+        "`pvecm add <member> --use_ssh 1`, or `pvecm add <member> --fingerprint <fingerprint>`", '"api"',
+        default="ssh",
+    )
     token_coefficient: int | None = key(
         kinds.integer(0, 10000, "milliseconds"),
         "What corosync adds to the time after which a silent node is lost, for each node beyond two.",
@@ -405,6 +412,14 @@ class Node(Table):
         "Public host keys of this node; `sh <node>.sh keys` prints them. Needed where `ssh.trust` is \"keys\".",
         "`/root/.ssh/known_hosts` of the other nodes",
         '["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHO3vRnTsGsMdjmhGt1eJl5vZ1KW1syqRUj+LAyV0OLo"]', default=(),
+    )
+    fingerprint: str | None = key(
+        kinds.FINGERPRINT,
+        'SHA-256 fingerprint of the certificate that this node\'s web interface shows, for nodes that join through it '
+        'with `cluster.join = "api"`; `sh <node>.sh fingerprint` prints it.',
+        "`pvecm add <member> --fingerprint <fingerprint>`",
+        '"' + ":".join(f"{n:02X}" for n in range(0x40, 0x60)) + '"', default=None,
+        derived="to be given as `--fingerprint` when the other node joins",
     )
     bond: tuple[Bond, ...] = tables(Bond, "Bonds of this node.")
     vlan: tuple[Vlan, ...] = tables(Vlan, "VLAN interfaces of this node.")

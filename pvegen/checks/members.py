@@ -135,7 +135,7 @@ def _votes(context: Context) -> None:
 
 def _alone(context: Context, node: NodeView) -> None:
     """What only a cluster has a use for, where there is one node."""
-    for key in ("nodeid", "votes", "ssh_user_key", "ssh_host_keys"):
+    for key in ("nodeid", "votes", "ssh_user_key", "ssh_host_keys", "fingerprint"):
         if getattr(node.node, key) not in (None, ()) and context.sound((*node.path, key)):
             context.say("PVE915", (*node.path, key), "key", key=key)
     if context.description.link:

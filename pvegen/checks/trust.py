@@ -1,4 +1,4 @@
-"""ssh keys: whole, each node's own, and there where they are needed."""
+"""What nodes know one another by: ssh keys, whole and each node's own; the way of joining, and its fingerprints."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from pvegen.source import Path
 
 def check(context: Context) -> None:
     """Whether the stated keys can do what ssh.trust asks of them."""
-    if not context.view.is_cluster or not context.sound(("ssh", "trust")):
+    if not context.view.is_cluster:
+        return
+    _join(context)
+    if not context.sound(("ssh", "trust")):
         return
     first: dict[str, Path] = {}
     for node in context.view.nodes:
@@ -24,6 +27,22 @@ def check(context: Context) -> None:
         _needed(context)
     elif first:
         context.say("PVE914", next(iter(first.values())))
+
+
+def _join(context: Context) -> None:
+    """The way of joining, which the target must have, and fingerprints without use."""
+    path: Path = ("cluster", "join")
+    if not context.sound(path):
+        return
+    if context.description.cluster.join == "api":
+        if context.target is not None and not context.target.pvecm["api"]:
+            context.say("PVE510", path, target=context.target.name)
+        return
+    for node in context.view.nodes:
+        here: Path = (*node.path, "fingerprint")
+        if node.node.fingerprint is not None and context.sound(here):
+            context.say("PVE925", here, "key")
+            return
 
 
 def _keys(context: Context, node: NodeView) -> Iterator[tuple[Path, str]]:
