@@ -52,7 +52,9 @@ def _script(view: View, target: Target, node: NodeView) -> Script:
         steps.append(_mirror(view, target, node))
     steps.append(_names(view, target, node))
     if view.is_cluster:
-        steps += [_ssh(view, target, node), _trust(view, target, node)]
+        steps.append(_ssh(view, target, node))
+        if _has_trust(view):
+            steps.append(_trust(view, target, node))
     if target.rrdcached["sysconfig"]:
         steps.append(Step("rrdcached", "rrdcached", dict(target.rrdcached)))
     if target.corosync["stub"]:
@@ -73,7 +75,10 @@ def _script(view: View, target: Target, node: NodeView) -> Script:
         "creates": node.creates,
         "member": node.member or "",
         "trust": description.ssh.trust,
-        "admits": bool(node.joined_by) and description.ssh.trust == "password",
+        "has_trust": _has_trust(view),
+        "fingerprints": view.is_cluster and _by_api(view),
+        "by_api": view.is_cluster and _by_api(view) and not node.creates,
+        "admits": bool(node.joined_by) and description.ssh.trust == "password" and not _by_api(view),
         "joined_by": node.joined_by,
         "open_minutes": description.ssh.open_minutes,
         "ssh_dir": target.ssh["config"],
@@ -83,6 +88,15 @@ def _script(view: View, target: Target, node: NodeView) -> Script:
         "limits": {name: getattr(limits, name) for name in ("unit", "network", "quorum", "join", "api", "clock")},
     }
     return Script(node.name, steps, values)
+
+
+def _by_api(view: View) -> bool:
+    return view.description.cluster.join == "api"
+
+
+def _has_trust(view: View) -> bool:
+    """Whether root has to get from node to node before a join; through the API pvecm sees to that."""
+    return view.is_cluster and (view.description.ssh.trust == "keys" or not _by_api(view))
 
 
 def _units(view: View, target: Target) -> list[str]:
@@ -109,7 +123,7 @@ def _host(view: View, target: Target, node: NodeView) -> Step:
         "series": " ".join(target.pve["series"]),
         "fits": _fits(),
         "packages": target.release["packages"],
-        "tools": _TOOLS,
+        "tools": _TOOLS + (["od", "stty"] if _by_api(view) and not node.creates else []),
         "commands": target.release["commands"],
         "rivals": target.network["rivals"],
         "written": ["/etc", "/root", "/var/lib", "/var/log"],
@@ -320,11 +334,12 @@ def _join(view: View, target: Target, node: NodeView) -> Step:
     member = view.node(node.member or "")
     if member is None:
         raise ValueError(f"{node.name} joins nobody")
-    options = ["--use_ssh", "1"] if target.pvecm["use_ssh"] else []
+    options = ["--use_ssh", "1"] if target.pvecm["use_ssh"] and not _by_api(view) else []
     values = {
         "cluster": view.description.cluster.name,
         "member": member.name,
         "address": member.host_address or member.name,
+        "fingerprint": member.node.fingerprint or "",
         "options": options + _pvecm_options(view, target, node, creates=False),
         "rsync_from": target.pvecm["rsync_from"],
         **_membership(view, target, node),

@@ -33,6 +33,8 @@ SYNTAX: dict[str, Any] = {
 # The one file of the runtime that differs from script to script, by the calls that a script knows.
 _MAIN = "runtime/10-main.sh"
 _RUNTIME = "\n@runtime@\n"
+# The calls that not every script knows, and by which of its values it does.
+_CALLS = {"keys": "has_trust", "fingerprint": "fingerprints", "admit": "admits", "close": "admits"}
 _ASSIGNED = re.compile(r"^([a-z_]+)=.*\n", re.MULTILINE)
 
 # What stands for a script's digest until the rest of it is known.
@@ -76,7 +78,7 @@ class Renderer:
         self._folders = ([self._site] if self._site else []) + [snippets_folder()]
         self._kept = Kept()
         self._messages = Messages(self._folders, language, self._kept)
-        self._runtimes: dict[tuple[str, str], Runtime] = {}
+        self._runtimes: dict[tuple[str, str, bool], Runtime] = {}
         self._environment = self._make_environment(_finalize)
         self._files = self._make_environment(_finalize_line)
 
@@ -110,7 +112,7 @@ class Renderer:
         """Spell out one node's script. Raises SnippetError."""
         values = quote.data(script.values)
         steps = [self._step(step, values) for step in script.steps]
-        calls = (["keys"] if values["is_cluster"] else []) + (["admit", "close"] if values["admits"] else [])
+        calls = [call for call, value in _CALLS.items() if values[value]]
         values |= {
             "version": quote.Data(__version__),
             "steps": steps,
@@ -124,7 +126,7 @@ class Renderer:
         if not mark:
             raise self._error("script.sh", 0, "has no line @runtime@")
         head += "\n"
-        runtime = self._runtime(calls, values["manager"]).cut(quote.plain(head + tail))
+        runtime = self._runtime(calls, values["manager"], by_api=values["by_api"]).cut(quote.plain(head + tail))
         head = _without_unused(head, runtime.variables | variables(tail))
         text = quote.plain(head) + runtime.text + quote.plain(tail)
         if text.split("\n", 2)[1:2] != [f"digest='{_NO_DIGEST}'"]:
@@ -132,15 +134,16 @@ class Renderer:
         text = signed(text)
         return Rendered(script.node, text, head + tail, runtime.text, _origins(head, steps, runtime.pieces))
 
-    def _runtime(self, calls: list[str], manager: str) -> Runtime:
+    def _runtime(self, calls: list[str], manager: str, *, by_api: bool) -> Runtime:
         """The runtime for scripts that know these calls, where the network is this
-        manager's; it holds no data."""
+        manager's, of nodes that join through the API or not; it holds no data."""
         extra = quote.Sh("".join(f" | {call}" for call in calls))
-        if (extra, manager) not in self._runtimes:
-            main = parsed(_MAIN, quote.plain(self._render(_MAIN, {"extra_calls": extra})))
+        if (extra, manager, by_api) not in self._runtimes:
+            main = parsed(_MAIN, quote.plain(self._render(_MAIN, {"extra_calls": extra, "by_api": by_api})))
             names = [name for name in self._names if name.count("/") == 1 or name.split("/")[1] == manager]
-            self._runtimes[extra, manager] = Runtime([main if name == _MAIN else self._same[name] for name in names])
-        return self._runtimes[extra, manager]
+            files = [main if name == _MAIN else self._same[name] for name in names]
+            self._runtimes[extra, manager, by_api] = Runtime(files)
+        return self._runtimes[extra, manager, by_api]
 
     @cached_property
     def _same(self) -> dict[str, File]:
@@ -202,10 +205,12 @@ class Renderer:
         shown = ["check", "apply", "verify", "confirm", "rollback", *calls, "steps", "help"]
         name = f"{script.node}.sh"
         lines = []
+        width = max(map(len, shown))
         for call in shown:
             text = self._messages.words(f"usage.{call}", minutes=script.values["open_minutes"])
-            lines.append(f"  sh {name} {call:<8} {text}")
-        for option in ("only", "from", "quiet", "overwrite", "within", "confirm", "activate"):
+            lines.append(f"  sh {name} {call:<{width}} {text}")
+        options = ["only", "from", "quiet", "overwrite", "within", "confirm", "activate"]
+        for option in options + (["fingerprint", "password_fd"] if script.values["by_api"] else []):
             lines.append("  " + self._messages.words(f"usage.option_{option}"))
         return "\n".join([self._messages.words("usage.head"), *lines]) + "\n"
 

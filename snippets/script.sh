@@ -96,7 +96,12 @@ usage() {
 {{ t("head.other_calls") | comment }}
 other_call() {
     case $call in
+{% if has_trust %}
         keys) print_keys ;;
+{% endif %}
+{% if fingerprints %}
+        fingerprint) print_fingerprint ;;
+{% endif %}
 {% if admits %}
         admit) admit ;;
         close) close_admission ;;
@@ -110,6 +115,9 @@ other_call() {
 after_apply() {
 {% if admits %}
     remark {{ m("next.admit", others=joined_by, script=v("$again")) }}
+{% endif %}
+{% if fingerprints and joined_by %}
+    remark {{ m("next.fingerprint", others=joined_by, script=v("$again")) }}
 {% endif %}
     remark {{ m("next.verify", script=v("$again")) }}
 }

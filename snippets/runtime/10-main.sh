@@ -14,8 +14,14 @@ main() {
     TMOUT=0
     unset CDPATH ENV BASH_ENV FPATH TMOUT GREP_OPTIONS POSIXLY_CORRECT SSH_AUTH_SOCK probing holds_wrong member_looks units_at routes_at
     # What would have the commands that we call read, load or run something else.
-    unset LD_PRELOAD LD_LIBRARY_PATH LD_AUDIT GCONV_PATH LOCPATH NLSPATH TZDIR HOSTALIASES OPENSSL_CONF SSH_ASKPASS \
+    unset LD_PRELOAD LD_LIBRARY_PATH LD_AUDIT GCONV_PATH LOCPATH NLSPATH TZDIR HOSTALIASES OPENSSL_CONF SSL_CERT_FILE SSL_CERT_DIR SSLKEYLOGFILE SSH_ASKPASS \
         PERL5LIB PERL5OPT PERL5DB PYTHONPATH PYTHONHOME PYTHONSTARTUP AWKPATH AWKLIBPATH TAR_OPTIONS RSYNC_RSH DIFF_OPTIONS
+{% if by_api %}
+    # One that comes from outside would be handed on, with what it holds by then.
+    unset password api_request api_body api_ticket
+    password='' api_ticket='' fingerprint='' password_fd=''
+    carriage_return=$(printf '\r')
+{% endif %}
     set +aefC
     umask 022
     # Some shells keep here-documents in files: not on the disk, which may be full.
@@ -96,6 +102,20 @@ read_call() {
                 activate=$2
                 shift
                 ;;
+{% if by_api %}
+            --fingerprint)
+                printf '%s\n' "${2:-}" | grep -q -x -E -e '[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){31}' || wrong_call {{ m("call.fingerprint") }}
+                fingerprint=$(printf '%s\n' "$2" | tr a-f A-F)
+                shift
+                ;;
+            --password-fd)
+                case ${2:-} in
+                    0 | [3-7]) password_fd=$2 ;;
+                    *) wrong_call {{ m("call.password_fd") }} ;;
+                esac
+                shift
+                ;;
+{% endif %}
             --quiet) quiet=yes ;;
             --overwrite) overwrite=yes ;;
             -h | --help) help=yes ;;
@@ -110,6 +130,12 @@ read_call() {
         rollback) [ -z "$from$overwrite$activate" ] || wrong_call {{ m("call.rollback_options") }} ;;
         *) [ -z "$confirm_within$confirm$activate" ] || wrong_call {{ m("call.apply_options") }} ;;
     esac
+{% if by_api %}
+    case $call in
+        apply | help) ;;
+        *) [ -z "$fingerprint$password_fd" ] || wrong_call {{ m("call.join_options") }} ;;
+    esac
+{% endif %}
     confirm_within=${confirm_within:-180} confirm=${confirm:-proof} activate=${activate:-now}
     case $call in
         check | apply | verify | rollback | help) ;;
@@ -146,6 +172,9 @@ run_call() {
         right_host || refuse "$other_host"
         take_lock
         catch_signals
+{% if by_api %}
+        read_password
+{% endif %}
         settle_last_switch
         # Whoever reads the output may go away; the work goes on, and into the log.
         trap '' PIPE

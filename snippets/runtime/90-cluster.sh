@@ -273,29 +273,47 @@ run_undisturbed() {
 
 # join_cluster ADDRESS MEMBER [OPTION...]: asks the member first, changes after.
 join_cluster() {
-    [ "$phase" = want ] || return 0
-    if is_member; then
-        same {{ m("cluster.member", cluster=v("$cluster")) }}
-        return 0
-    fi
     join_address=$1 join_member=$2
     shift 2
-    differs {{ m("cluster.name", cluster=v("$cluster")) }} {{ m("unit.to_run", command=v("pvecm add $join_address $*")) }} || return 0
-    within "$limit_unit" pmxcfs_is_up || stop {{ m("cluster.no_pmxcfs") }} {{ m("unit.run_failed_do", unit="pve-cluster") }}
-    ! find_valuables || stop {{ m("cluster.valuables", found=v("$valuables")) }} {{ m("cluster.valuables_do") }}
+    join_begins "$@" || return 0
     reaches_root "$join_address" || ask_trust
     member_is_fit "$join_address" "$join_member" || stop "$wrong" "$wrong_do"
     note {{ m("join.member_fine", member=v("$join_member")) }}
     lock_join
+    run_add timeout -k 10 "$limit_join" pvecm add "$join_address" "$@"
+    join_ends member_is_fit "$@"
+}
+
+# join_begins [OPTION...]: this node is to join now, and can.
+join_begins() {
+    [ "$phase" = want ] || return 1
+    if is_member; then
+        same {{ m("cluster.member", cluster=v("$cluster")) }}
+        return 1
+    fi
+    differs {{ m("cluster.name", cluster=v("$cluster")) }} {{ m("unit.to_run", command=v("pvecm add $join_address $*")) }} || return 1
+    within "$limit_unit" pmxcfs_is_up || stop {{ m("cluster.no_pmxcfs") }} {{ m("unit.run_failed_do", unit="pve-cluster") }}
+    ! find_valuables || stop {{ m("cluster.valuables", found=v("$valuables")) }} {{ m("cluster.valuables_do") }}
+}
+
+# run_add COMMAND...: pvecm add.
+run_add() {
     # Where it is cut short, what it leaves undone is done by "pvecm updatecerts".
     on_change pvecm
     mark_pending
     on_change ''
-    ! run_undisturbed timeout -k 10 "$limit_join" pvecm add "$join_address" "$@" || rm -f "$state_dir/pending/pvecm"
+    ! run_undisturbed "$@" || rm -f "$state_dir/pending/pvecm"
     forget_looks
+}
+
+# join_ends FIT [OPTION...]: it is in the cluster, or FIT, which asks the member once more,
+# or pvecm tells why not.
+join_ends() {
+    join_fit=$1
+    shift
     # What is wrong now may be what a join leaves that was broken off half way.
     if ! within 5 is_member; then
-        ! member_is_fit "$join_address" "$join_member" || wrong={{ m("join.failed") }} wrong_do={{ m("join.failed_do") }}
+        ! "$join_fit" "$join_address" "$join_member" || wrong={{ m("join.failed") }} wrong_do={{ m("join.failed_do") }}
         stop "$wrong" "$wrong_do"
     fi
     changed {{ m("cluster.name", cluster=v("$cluster")) }} {{ m("unit.was_run", command=v("pvecm add $join_address $*")) }}
@@ -374,10 +392,7 @@ ask_trust() {
         stop {{ m("join.no_trust", member=v("$join_member")) }} {{ m("join.password_do", member=v("$join_member"), minutes=v("$open_minutes")) }}
 }
 
-# member_is_fit ADDRESS NAME: the member is in the right cluster, quorate, with all
-# its nodes there, of the same PVE series, its clock agrees, this node is not listed
-# there yet, and is no copy of it. What is not so goes into $wrong, what to do into
-# $wrong_do.
+# member_is_fit ADDRESS NAME: see judge_member; asked over ssh.
 member_is_fit() {
     wrong={{ m("join.silent", member=v("$2")) }} wrong_do={{ m("join.silent_do", member=v("$2")) }}
     member_said=$(ssh_to "$1" "echo; date +pvegen:%s; pveversion; cat /etc/pve/.members 2>/dev/null; echo; echo pvegen-machine:
@@ -394,35 +409,42 @@ member_is_fit() {
     member_version=${member_said%%"$line_break"*}
     member_version=${member_version#pve-manager/}
     members=$(printf '%s' "${member_said#*"$line_break"}" | tr -d ' \t\n')
+    judge_member "$2"
+}
+
+# judge_member NAME: the member is in the right cluster, quorate, with all its nodes there,
+# of the same PVE series, its clock agrees, this node is not listed there yet, and is no
+# copy of it. What is not so goes into $wrong, what to do into $wrong_do.
+judge_member() {
     wrong='' wrong_do=''
     own_version=$(pveversion)
     own_version=${own_version#pve-manager/}
     if ! says_of_members '"cluster":{"name":"'"$cluster"'"'; then
-        wrong={{ m("join.other_cluster", member=v("$2"), cluster=v("$cluster")) }}
-        wrong_do={{ m("join.other_cluster_do", member=v("$2")) }}
+        wrong={{ m("join.other_cluster", member=v("$1"), cluster=v("$cluster")) }}
+        wrong_do={{ m("join.other_cluster_do", member=v("$1")) }}
     elif ! says_of_members '"quorate":1'; then
-        wrong={{ m("join.no_quorum", member=v("$2")) }}
-        wrong_do={{ m("join.no_quorum_do", member=v("$2")) }}
+        wrong={{ m("join.no_quorum", member=v("$1")) }}
+        wrong_do={{ m("join.no_quorum_do", member=v("$1")) }}
     elif says_of_members '"'"$node"'":{'; then
         wrong={{ m("join.listed", node=v("$node")) }}
-        wrong_do={{ m("join.listed_do", node=v("$node"), member=v("$2")) }}
+        wrong_do={{ m("join.listed_do", node=v("$node"), member=v("$1")) }}
     elif [ -n "$own_address" ] && says_of_members '"ip":"'"$own_address"'"'; then
         wrong={{ m("join.address", address=v("$own_address")) }}
-        wrong_do={{ m("join.address_do", member=v("$2")) }}
+        wrong_do={{ m("join.address_do", member=v("$1")) }}
     elif says_of_members '"online":0'; then
         wrong={{ m("join.offline") }}
         wrong_do={{ m("join.offline_do") }}
     elif [ "${member_version%%.*}" != "${own_version%%.*}" ]; then
-        wrong={{ m("join.versions", member=v("$2"), theirs=v("${member_version%%/*}"), ours=v("${own_version%%/*}")) }}
+        wrong={{ m("join.versions", member=v("$1"), theirs=v("${member_version%%/*}"), ours=v("${own_version%%/*}")) }}
         wrong_do={{ m("join.versions_do") }}
     elif [ "${clock_off#-}" -gt "$limit_clock" ]; then
-        wrong={{ m("join.clock", seconds=v("${clock_off#-}"), member=v("$2")) }}
+        wrong={{ m("join.clock", seconds=v("${clock_off#-}"), member=v("$1")) }}
         wrong_do={{ m("join.clock_do") }}
     elif has_its_id; then
-        wrong={{ m("join.same_id", member=v("$2")) }}
+        wrong={{ m("join.same_id", member=v("$1")) }}
         wrong_do={{ m("join.same_id_do") }}
     elif has_its_host_key; then
-        wrong={{ m("join.same_key", member=v("$2"), path=v("$key_file")) }}
+        wrong={{ m("join.same_key", member=v("$1"), path=v("$key_file")) }}
         wrong_do={{ m("join.same_key_do", dir=v("$ssh_dir"), unit=v("$sshd_unit")) }}
     fi
     [ -z "$wrong" ]

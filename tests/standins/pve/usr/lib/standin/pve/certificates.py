@@ -95,8 +95,10 @@ def present() -> bool:
 
 
 def www_files() -> None:
-    """pveproxy reads a copy that only it can, here root's as well."""
+    """pveproxy reads a copy that only it can, here root's as well; the administrator's own certificate goes first."""
     Path("/run/standin/pveproxy").mkdir(parents=True, exist_ok=True)
-    for name in ("pve-ssl.key", "pve-ssl.pem"):
-        shutil.copyfile(PVE / "nodes" / nodename() / name, f"/run/standin/pveproxy/{name}")
-        os.chmod(f"/run/standin/pveproxy/{name}", 0o600)
+    folder = PVE / "nodes" / nodename()
+    kind = "pveproxy-ssl" if (folder / "pveproxy-ssl.pem").exists() else "pve-ssl"
+    for ending in ("key", "pem"):
+        shutil.copyfile(folder / f"{kind}.{ending}", f"/run/standin/pveproxy/pve-ssl.{ending}")
+        os.chmod(f"/run/standin/pveproxy/pve-ssl.{ending}", 0o600)
