@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='29eb73260f100c6a73cbbb874cc398a18fb0326546724a4bf6215ff2b54cb2f2'
+digest='8778bb02b25487f990d62f7e96297c8604f32a982d1737b065b60767cac81262'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -443,7 +443,7 @@ main() {
     TMOUT=0
     unset CDPATH ENV BASH_ENV FPATH TMOUT GREP_OPTIONS POSIXLY_CORRECT SSH_AUTH_SOCK probing holds_wrong member_looks units_at routes_at
     # What would have the commands that we call read, load or run something else.
-    unset LD_PRELOAD LD_LIBRARY_PATH LD_AUDIT GCONV_PATH LOCPATH NLSPATH TZDIR HOSTALIASES OPENSSL_CONF SSH_ASKPASS \
+    unset LD_PRELOAD LD_LIBRARY_PATH LD_AUDIT GCONV_PATH LOCPATH NLSPATH TZDIR HOSTALIASES OPENSSL_CONF SSL_CERT_FILE SSL_CERT_DIR SSLKEYLOGFILE SSH_ASKPASS \
         PERL5LIB PERL5OPT PERL5DB PYTHONPATH PYTHONHOME PYTHONSTARTUP AWKPATH AWKLIBPATH TAR_OPTIONS RSYNC_RSH DIFF_OPTIONS
     set +aefC
     umask 022
@@ -4585,29 +4585,47 @@ run_undisturbed() {
 
 # join_cluster ADDRESS MEMBER [OPTION...]: asks the member first, changes after.
 join_cluster() {
-    [ "$phase" = want ] || return 0
-    if is_member; then
-        same "this node is in cluster $cluster"
-        return 0
-    fi
     join_address=$1 join_member=$2
     shift 2
-    differs "cluster $cluster" "run pvecm add $join_address $*" || return 0
-    within "$limit_unit" pmxcfs_is_up || stop 'pmxcfs is not up: there is no /etc/pve/.members' 'See why: systemctl status pve-cluster; journalctl -b -u pve-cluster'
-    ! find_valuables || stop "/etc/pve holds what joining would throw away: $valuables" 'Guests: back them up and remove them here, restore them after joining. Storages, users, rules: note them down, they are the cluster'\''s afterwards.'
+    join_begins "$@" || return 0
     reaches_root "$join_address" || ask_trust
     member_is_fit "$join_address" "$join_member" || stop "$wrong" "$wrong_do"
     note "$join_member is in the cluster and quorate, all its nodes are online, versions and clocks agree"
     lock_join
+    run_add timeout -k 10 "$limit_join" pvecm add "$join_address" "$@"
+    join_ends member_is_fit "$@"
+}
+
+# join_begins [OPTION...]: this node is to join now, and can.
+join_begins() {
+    [ "$phase" = want ] || return 1
+    if is_member; then
+        same "this node is in cluster $cluster"
+        return 1
+    fi
+    differs "cluster $cluster" "run pvecm add $join_address $*" || return 1
+    within "$limit_unit" pmxcfs_is_up || stop 'pmxcfs is not up: there is no /etc/pve/.members' 'See why: systemctl status pve-cluster; journalctl -b -u pve-cluster'
+    ! find_valuables || stop "/etc/pve holds what joining would throw away: $valuables" 'Guests: back them up and remove them here, restore them after joining. Storages, users, rules: note them down, they are the cluster'\''s afterwards.'
+}
+
+# run_add COMMAND...: pvecm add.
+run_add() {
     # Where it is cut short, what it leaves undone is done by "pvecm updatecerts".
     on_change pvecm
     mark_pending
     on_change ''
-    ! run_undisturbed timeout -k 10 "$limit_join" pvecm add "$join_address" "$@" || rm -f "$state_dir/pending/pvecm"
+    ! run_undisturbed "$@" || rm -f "$state_dir/pending/pvecm"
     forget_looks
+}
+
+# join_ends FIT [OPTION...]: it is in the cluster, or FIT, which asks the member once more,
+# or pvecm tells why not.
+join_ends() {
+    join_fit=$1
+    shift
     # What is wrong now may be what a join leaves that was broken off half way.
     if ! within 5 is_member; then
-        ! member_is_fit "$join_address" "$join_member" || wrong='pvecm add has not brought this node into the cluster' wrong_do='What pvecm said stands above. Mend that, then apply here again.'
+        ! "$join_fit" "$join_address" "$join_member" || wrong='pvecm add has not brought this node into the cluster' wrong_do='What pvecm said stands above. Mend that, then apply here again.'
         stop "$wrong" "$wrong_do"
     fi
     changed "cluster $cluster" "ran pvecm add $join_address $*"
@@ -4686,10 +4704,7 @@ ask_trust() {
         stop "root here does not get into $join_member by key" "Run this on a terminal. Root has to be let in by password there for a while: on $join_member, sh $join_member.sh admit (open for $open_minutes minutes)."
 }
 
-# member_is_fit ADDRESS NAME: the member is in the right cluster, quorate, with all
-# its nodes there, of the same PVE series, its clock agrees, this node is not listed
-# there yet, and is no copy of it. What is not so goes into $wrong, what to do into
-# $wrong_do.
+# member_is_fit ADDRESS NAME: see judge_member; asked over ssh.
 member_is_fit() {
     wrong="member $2 does not answer" wrong_do="Is $2 up, and was its script applied first? Nodes run in the order of the description."
     member_said=$(ssh_to "$1" "echo; date +pvegen:%s; pveversion; cat /etc/pve/.members 2>/dev/null; echo; echo pvegen-machine:
@@ -4706,35 +4721,42 @@ member_is_fit() {
     member_version=${member_said%%"$line_break"*}
     member_version=${member_version#pve-manager/}
     members=$(printf '%s' "${member_said#*"$line_break"}" | tr -d ' \t\n')
+    judge_member "$2"
+}
+
+# judge_member NAME: the member is in the right cluster, quorate, with all its nodes there,
+# of the same PVE series, its clock agrees, this node is not listed there yet, and is no
+# copy of it. What is not so goes into $wrong, what to do into $wrong_do.
+judge_member() {
     wrong='' wrong_do=''
     own_version=$(pveversion)
     own_version=${own_version#pve-manager/}
     if ! says_of_members '"cluster":{"name":"'"$cluster"'"'; then
-        wrong="$2 is not in cluster $cluster"
-        wrong_do="Apply the script of $2 first: it creates or joins the cluster."
+        wrong="$1 is not in cluster $cluster"
+        wrong_do="Apply the script of $1 first: it creates or joins the cluster."
     elif ! says_of_members '"quorate":1'; then
-        wrong="$2 has no quorum, and so can add nobody"
-        wrong_do="See on $2: pvecm status. If it waits for a node whose join was broken off: pvecm expected 1"
+        wrong="$1 has no quorum, and so can add nobody"
+        wrong_do="See on $1: pvecm status. If it waits for a node whose join was broken off: pvecm expected 1"
     elif says_of_members '"'"$node"'":{'; then
         wrong="the cluster lists $node already, but this node is not in it"
-        wrong_do="A join of this node was broken off half way. On $2: pvecm delnode $node; then apply here again."
+        wrong_do="A join of this node was broken off half way. On $1: pvecm delnode $node; then apply here again."
     elif [ -n "$own_address" ] && says_of_members '"ip":"'"$own_address"'"'; then
         wrong="a node of the cluster has the address $own_address already"
-        wrong_do="Two nodes with one address tear the cluster apart. See on $2: cat /etc/pve/.members. Is this node a copy of another, or is that one to be taken out of the cluster first (pvecm delnode)?"
+        wrong_do="Two nodes with one address tear the cluster apart. See on $1: cat /etc/pve/.members. Is this node a copy of another, or is that one to be taken out of the cluster first (pvecm delnode)?"
     elif says_of_members '"online":0'; then
         wrong='a node of the cluster is offline'
         wrong_do='Nodes join one after another: wait for the join that is under way, or bring the missing node up first. See on the member: pvecm nodes'
     elif [ "${member_version%%.*}" != "${own_version%%.*}" ]; then
-        wrong="$2 runs Proxmox VE ${member_version%%/*}, this node ${own_version%%/*}"
+        wrong="$1 runs Proxmox VE ${member_version%%/*}, this node ${own_version%%/*}"
         wrong_do='Nodes of one cluster run the same series: update one of them first.'
     elif [ "${clock_off#-}" -gt "$limit_clock" ]; then
-        wrong="this node's clock is ${clock_off#-} s away from that of $2"
+        wrong="this node's clock is ${clock_off#-} s away from that of $1"
         wrong_do='Certificates and tickets would not be valid. See: date, on both; is the time service in step?'
     elif has_its_id; then
-        wrong="this node has the machine id of $2: one of them is a copy of the other"
+        wrong="this node has the machine id of $1: one of them is a copy of the other"
         wrong_do='Give the copy an id of its own. If this is the copy, here: rm -f /etc/machine-id /var/lib/dbus/machine-id; systemd-machine-id-setup'
     elif has_its_host_key; then
-        wrong="this node has a host key of $2, $key_file: one of them is a copy of the other"
+        wrong="this node has a host key of $1, $key_file: one of them is a copy of the other"
         wrong_do="Whoever has it can pass for the other. If this is the copy, here: for t in rsa ecdsa ed25519; do rm -f $ssh_dir/ssh_host_\${t}_key*; ssh-keygen -q -N '' -t \$t -f $ssh_dir/ssh_host_\${t}_key; done; systemctl restart $sshd_unit"
     fi
     [ -z "$wrong" ]
