@@ -4,6 +4,7 @@
 What a sandbox sees of pmxcfs and pvecm is seen here by the same tests; what only real ones can show stands below.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -58,6 +59,7 @@ from .waiting import until
 
 pytestmark = pytest.mark.lab
 FROM_THE_CUT = 20
+DROP_IN = "/run/systemd/system/corosync.service.d"
 """Seconds within which a change of the network is seen for certain."""
 
 
@@ -228,9 +230,17 @@ def test_parallel_adds_hang_all(make_nodes: Callable[..., list[FreshNode]]) -> N
     one, two, three = make_nodes("alt-p11", 3)
     one.run("pvecm create mypve --votes 3").check()
     _wait(lambda: quorate(one))
-    command = f"timeout 30 pvecm add 10.0.0.251 --fingerprint {fingerprint(one)}"
+    unit = "[Service]\nExecStartPre=/bin/sh -c 'until test -e /run/go; do sleep 0.1; done'\n"
+    for joiner in (two, three):  # neither is there before the member has taken in both
+        joiner.put(f"{DROP_IN}/wait.conf", unit)
+        joiner.run("systemctl daemon-reload").check()
+    command = f"timeout 60 pvecm add 10.0.0.251 --fingerprint {fingerprint(one)}"
     with ThreadPoolExecutor() as pool:
-        results = list(pool.map(lambda node: node.run(command, stdin="secret\n"), (two, three)))
+        adding = [pool.submit(joiner.run, command, stdin="secret\n", timeout=120) for joiner in (two, three)]
+        _wait(lambda: {"pve2", "pve3"} <= set(re.findall(r"name: (\w+)", one.read("/etc/pve/corosync.conf"))))
+        for joiner in (two, three):
+            joiner.put("/run/go", "")
+        results = [add.result() for add in adding]
     assert [result.status for result in results] == [124, 124]
     assert all(result.stdout.endswith("waiting for quorum...") for result in results)
     assert not quorate(one, 3)
