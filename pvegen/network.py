@@ -145,8 +145,10 @@ def interfaces_file(view: View, node: NodeView) -> list[str]:
 def _stanza(view: View, interface: Interface) -> list[str]:
     """The stanzas of one interface."""
     method = "@method@" if interface.keep else "static" if interface.address else "manual"
-    # As PVE itself writes it: a NIC without address is brought up by what stands on it.
-    lines = [] if interface.kind == "nic" and method == "manual" else [f"auto {interface.name}"]
+    # As PVE itself writes it: a NIC without address is brought up by what stands on it. By
+    # classic ifupdown it gets its MTU only where it is brought up itself.
+    bare = interface.kind == "nic" and method == "manual" and not interface.mtu
+    lines = [] if bare else [f"auto {interface.name}"]
     lines.append(f"iface {interface.name} inet {method}")
     if interface.keep:
         lines.append("@options@")

@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='f20afaa8d1d39b871766c59253a9c289d2c4cc36e825aa469a5db0b1012ec3a9'
+digest='aad5bf08de7d734d057e0cfc6242a815e02f8b78caaa4d389c5991bab21d1193'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -3553,15 +3553,22 @@ has_carrier() {
 }
 
 # How ifupdown2 is switched: it has one file, replaced by a rename; the next boot puts the
-# old one back where the new one was not proved.
+# old one back where the new one was not proved. Classic ifupdown has the same file and no
+# ifreload: it is stopped by the old file and started by the new one.
 
 network_manner() {
     switch_manner=reload
+    has_ifreload || switch_manner=restart
+}
+
+has_ifreload() {
+    command -v ifreload >/dev/null 2>&1
 }
 
 # ifreload leaves alone what is as the file says.
 network_takes_down() {
     bridges_down=$network_bridges
+    has_ifreload || { all_bridges && bridges_down=$all_bridges; }
 }
 
 network_needs_guard() {
@@ -3586,8 +3593,24 @@ network_files_for_reboot() {
 }
 
 network_do() {
+    has_ifreload || stop_network
     switch_files
-    apart ifreload -a
+    start_network
+}
+
+# stop_network: classic ifupdown takes down what it brought up; what somebody else did would
+# keep its addresses as a port of the bridge.
+stop_network() {
+    apart ifdown -a --exclude=lo
+    for made in $network_interfaces; do
+        is_up "$made" || continue
+        run network ip address flush dev "$made"
+        run network ip link set dev "$made" down
+    done
+}
+
+start_network() {
+    if has_ifreload; then apart ifreload -a; else apart ifup -a; fi
 }
 
 network_commit() {
@@ -3607,6 +3630,7 @@ network_adopt() {
 }
 
 network_undo() {
+    [ ! -e /run/pvegen/network ] || has_ifreload || stop_network
     # What was killed while it put the new one in place has left it beside.
     rm -f /etc/network/.interfaces.pvegen
     if [ ! -e "$switch_dir/old/interfaces" ]; then
@@ -3618,7 +3642,7 @@ network_undo() {
         set_back "$switch_dir/old/interfaces" /etc/network/interfaces
     fi
     sync
-    [ ! -e /run/pvegen/network ] || apart ifreload -a
+    [ ! -e /run/pvegen/network ] || start_network
 }
 
 # stage_file PATH: all that is asked here is whether the file would change.

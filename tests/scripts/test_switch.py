@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 from faults.trials import end_state
 from sandbox import SHELLS, Sandbox, Tree, diff_trees
+from sandbox.requirements import require_system
 
 from . import support
 from .nodes import TARGETS, Nodes, trash
@@ -25,22 +26,29 @@ SILENT = ('gateway = "10.0.0.1"', 'gateway = "10.0.0.9"')
 """Turns a description's gateway into one that nobody has."""
 DIRECTORY = f"{support.STATE}/mypve/network"
 GUARD = "/etc/systemd/system/pvegen-network.service"
-# How a network is switched: by etcnet's profiles, without them, by ifupdown2.
-MANNERS = ("profile", "exchange", "reload")
+# How a network is switched: by etcnet's profiles, without them, by ifupdown2, by classic ifupdown.
+MANNERS = ("profile", "exchange", "reload", "classic")
+INSTALLED = ("reload", "classic")
+"""Those of systems whose installer has put the address on vmbr0 already: another address is to come."""
+COMMANDS = {
+    "profile": "network switchto pvegen",
+    "exchange": "start network",
+    "reload": "ifreload -a",
+    "classic": "ifup -a",
+}
+"""What brings the new network up."""
 IFACES = "/etc/net/ifaces"
 
 
 def system(manner: str) -> str:
-    return "alt-p11" if manner == "reload" else "alt-p8"
+    return {"reload": "alt-p11", "classic": "pve-6"}.get(manner, "alt-p8")
 
 
 @contextlib.contextmanager
 def node(manner: str, *, silent: bool = False, **options: object) -> Iterator[Nodes]:
     """pve1 with its address on eth0, whose network is switched in that manner; with a silent gateway in vain."""
-    text = one(system(manner))
-    if manner == "reload":
-        # The installer has put the address on vmbr0 already: another address is to come.
-        text = one("alt-p11", 'address = "10.0.0.77/24"')
+    require_system(system(manner))
+    text = one(system(manner), 'address = "10.0.0.77/24"' if manner in INSTALLED else "")
     with Nodes(support.changed(text, SILENT) if silent else text, ["pve1"], key=False, **options) as nodes:
         prepare(nodes["pve1"], manner)
         yield nodes
@@ -67,13 +75,13 @@ def files(box: Sandbox) -> Tree:
 def is_new(box: Sandbox, manner: str) -> bool:
     """Whether the node has the new network, whole; AssertionError where it is neither that nor the old one."""
     found = addresses(box)
-    if manner == "reload":
+    if manner in INSTALLED:
         assert found["vmbr0"] in (["10.0.0.251/24"], ["10.0.0.77/24"]) and found["eth0"] == [], found
         new = found["vmbr0"] == ["10.0.0.77/24"]
     else:
         new = "vmbr0" in found
         assert found == ({"eth0": [], "vmbr0": ["10.0.0.251/24"]} if new else {"eth0": ["10.0.0.251/24"]}), found
-    assert default_routes(box) == [("10.0.0.1", "vmbr0" if new or manner == "reload" else "eth0")]
+    assert default_routes(box) == [("10.0.0.1", "vmbr0" if new or manner in INSTALLED else "eth0")]
     box.run("ping -c 1 -W 2 10.0.0.1").check()
     return new
 
@@ -123,7 +131,7 @@ def test_a_proved_network_is_kept_and_the_timer_goes(manner: str) -> None:
         assert "--on-active=180" in calls[armed]
         # The timer is seen before anything is tried, and what is tried is this system's own way.
         assert any("is-active pvegen-network-back.timer" in call for call in calls[armed:tried]), calls
-        own = {"profile": "network switchto pvegen", "exchange": "start network", "reload": "ifreload -a"}[manner]
+        own = COMMANDS[manner]
         assert [n for n, call in enumerate(calls) if own in call and n > tried] != [], calls
         assert [n for n, call in enumerate(calls) if own in call and n < tried] == [], calls
         assert is_new(box, manner)
@@ -412,11 +420,10 @@ def test_commands_of_the_network_that_hang_do_not_hold_up_the_timer(manner: str)
     with node(manner) as nodes:
         box = nodes["pve1"]
         before = network(box)
-        place = {"profile": "/etc/init.d/network", "exchange": "/usr/bin/systemctl", "reload": "/usr/sbin/ifreload"}[
-            manner
-        ]
-        box.run(f"readlink -f {place} >/tmp/real; mv {place} {place}.real").check()
-        words = {"profile": "switchto", "exchange": "start", "reload": "-a"}[manner]
+        programs = {"profile": "/etc/init.d/network", "exchange": "/usr/bin/systemctl"}
+        place = programs.get(manner, f"/usr/sbin/{COMMANDS[manner].split()[0]}")
+        box.run(f"mv {place} {place}.real").check()
+        words = {"profile": "switchto", "exchange": "start"}.get(manner, "-a")
         hang = f'#!/bin/sh\ncase " $* " in *" {words} "*) [ -e /run/hung ] || {{ >/run/hung; sleep 100; }} ;; esac\n'
         box.put(place, f'{hang}exec -a "${{0##*/}}" {place}.real "$@"\n'.replace("#!/bin/sh", "#!/bin/bash"), 0o755)
         bridge(nodes, "--confirm-within", "3").expect(1)

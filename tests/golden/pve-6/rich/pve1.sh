@@ -154,9 +154,11 @@ iface eno3 inet static
 	address 10.30.0.11/24
 	mtu 9000
 
+auto eno1
 iface eno1 inet manual
 	mtu 9000
 
+auto eno2
 iface eno2 inet manual
 	mtu 9000
 
