@@ -39,7 +39,7 @@ def make() -> Iterator[Make]:
     with ExitStack() as stack:
 
         def made(text: str = support.WIKI, node: str = "pve1", system: str | None = None, **options: Any) -> Sandbox:
-            name = system or ("alt-p11" if 'target = "alt-p11"' in text else "alt-p8")
+            name = system or support.target_of(text)
             options.setdefault("hostname", node)
             key = options.pop("key", True)
             box = stack.enter_context(Sandbox(name, **options))

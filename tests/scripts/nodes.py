@@ -94,7 +94,8 @@ class Nodes:
     """Sandboxes pve1, pve2, ... of one description on one switch, each with its script at /root/NAME.sh.
 
     names: which of the description's nodes to make, all by default; key: whether root has a key pair before the
-    script makes one; saved: what `save` gave of earlier ones, from where they go on; options: those of Sandbox, for all.
+    script makes one; saved: what `save` gave of earlier ones, from where they go on; more_nics: {name: addresses} of NICs
+    beside eth0; options: those of Sandbox, for all.
     """
 
     def __init__(
@@ -104,13 +105,15 @@ class Nodes:
         *,
         key: bool = True,
         saved: Mapping[str, Saved] | None = None,
+        more_nics: Mapping[str, Sequence[str]] | None = None,
         **options: Any,
     ) -> None:
         self.text, self.scripts = text, support.build(text)
-        self.system = "alt-p11" if 'target = "alt-p11"' in text else "alt-p8"
+        self.system = support.target_of(text)
         self.node: dict[str, Sandbox] = {}
         self._names = names or list(self.scripts)
         self._key = key
+        self._more_nics = dict(more_nics or {})
         self._saved = dict(saved or {})
         self._options = {"root_password": PASSWORD, "gateway": GATEWAY, **options}
         self._stack = ExitStack()
@@ -131,7 +134,12 @@ class Nodes:
         """One more node on the switch."""
         number = int(name.removeprefix("pve"))
         saved = self._saved.pop(name, None)
-        made = {"system": self.system, "nics": {"eth0": [f"{address(number)}/24"]}, **self._options, **options}
+        made = {
+            "system": self.system,
+            "nics": {"eth0": [f"{address(number)}/24"], **self._more_nics},
+            **self._options,
+            **options,
+        }
         made["saved"] = saved
         box = Sandbox(hostname=name, switch=self.switch, **made)
         self.node[name] = self._stack.enter_context(box)

@@ -6,6 +6,7 @@ import functools
 import os
 import re
 import tempfile
+import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,6 +44,11 @@ LOG = "/var/log/pvegen"
 STATE = "/var/lib/pvegen"
 # What is no work of a script: kernel file systems, the stand-ins' own state, and what a daemon keeps for itself.
 NOT_OURS = ("/proc", "/sys", "/dev", "/run/standin", "/var/lib/standin", "/etc/pve", "/run/lock", "/run/pvegen")
+
+
+def target_of(text: str) -> str:
+    """The target that a description's text names: its sandbox's system has the same name."""
+    return str(tomllib.loads(text)["cluster"]["target"])
 
 
 @functools.cache

@@ -1,0 +1,115 @@
+"""Every target by clusters of every size: applied, verified, applied again, rolled back.
+
+Bonds and VLANs need a kernel that has them: tests/lab/inside has those, in the virtual machine.
+PVEGEN_EVERY=1 (make matrix) tries each cell in each of the shells, else they take turns by the seed of the faults' sample.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from faults.sample import EVERY, SEED
+from sandbox import Sandbox
+from sandbox.requirements import require_system
+
+from pvegen import target as targets
+
+from . import support
+from .nodes import ANSWERS, Nodes, bail, description, in_quorum, members, trash
+from .test_rollback import addresses, disk, same, units
+
+pytestmark = pytest.mark.sandbox
+
+TARGETS = targets.names()
+SHELLS = ("dash", "bash", "busybox")
+SIZES = (1, 2, 3)
+LINK = '[[link]]\nnetwork = "10.1.0.0/24"\n'
+OWN = """
+address6 = "fd00::{number}/64"
+[[node.interface]]
+name = "eth1"
+address = "10.1.0.{number}/24"
+[[node.bridge]]
+name = "vmbr1"
+port = "eth2"
+address = "10.2.0.{number}/24"
+mtu = 9000
+[[node.bridge]]
+name = "vmbr2"
+"""
+"""What each of three nodes has beside its address: a NIC of the second link, a bridge of large frames, one without port."""
+
+
+def cells(sizes: tuple[int, ...]) -> Iterator[tuple[str, int, str]]:
+    """(target, size, shell): each target and size in one shell, the shells taking turns; in all where EVERY."""
+    for row, name in enumerate(TARGETS):
+        for column, size in enumerate(sizes):
+            turn = (row + column + int(SEED)) % len(SHELLS)
+            for shell in SHELLS if EVERY else SHELLS[turn : turn + 1]:
+                yield name, size, shell
+
+
+def text_for(name: str, size: int) -> str:
+    """A cluster of SIZE nodes on a target; three nodes have a second link where the target has one, and the rest of OWN."""
+    if size < 3:
+        return description(name, size)
+    link = LINK if targets.load(name).corosync["links"] > 1 else ""
+    return description(name, [OWN.format(number=250 + number) for number in (1, 2, 3)], tables=link)
+
+
+def nics(size: int) -> dict[str, list[str]]:
+    """Options of a node's sandbox beside its first NIC."""
+    return {} if size < 3 else {"eth1": [], "eth2": []}
+
+
+@pytest.mark.parametrize(("target", "size", "shell"), list(cells((1,))))
+def test_one_node(target: str, size: int, shell: str) -> None:
+    require_system(target)
+    with Sandbox(target, "pve1", held=["pve-cluster", "pveproxy"]) as box:
+        box.put(support.PLACE, support.build(support.ONE.format(target=target))["pve1"])
+        before, stood, net = disk(box), units(box), addresses(box)
+        applied_and_again(box, shell)
+        support.run(box, "rollback", shell=shell).expect(0)
+        same(before, box)
+        assert (units(box), addresses(box)) == (stood, net)
+
+
+@pytest.mark.parametrize(("target", "size", "shell"), list(cells((2, 3))))
+def test_cluster(target: str, size: int, shell: str) -> None:
+    require_system(target)
+    with Nodes(text_for(target, size), more_nics=nics(size)) as nodes:
+        form(nodes, shell)
+        seen = dict.fromkeys(nodes.node, True)
+        for name, box in nodes.node.items():
+            assert (members(box), in_quorum(box), trash(box)) == (seen, True, []), name
+            applied_and_again(box, shell, f"/root/{name}.sh")
+        for name in reversed(nodes.node):
+            assert "pvecm delnode" in nodes.call(name, "rollback", shell=shell).expect(0).stdout
+        for name, box in nodes.node.items():
+            assert (members(box), in_quorum(box)) == (seen, True), name
+            nodes.apply(name, shell=shell).expect(0)
+            nodes.call(name, "verify", shell=shell).expect(0)
+
+
+def form(nodes: Nodes, shell: str) -> None:
+    """Nodes.form with the scripts run by SHELL."""
+    first, *others = nodes.node
+    nodes.apply(first, shell=shell).expect(0)
+    for name in others:
+        stopped = nodes.apply(name, shell=shell)
+        assert stopped.status == 1 and "does not get into" in bail(stopped), str(stopped)
+        nodes.call(first, "admit", shell=shell).expect(0)
+        nodes.apply(name, answers=ANSWERS, shell=shell).expect(0)
+    nodes.call(first, "close", shell=shell).expect(0)
+
+
+def applied_and_again(box: Sandbox, shell: str, path: str = support.PLACE) -> None:
+    """Applies the script, verifies, and applies it again, which changes nothing at all."""
+    support.apply(box, path=path, shell=shell).expect(0)
+    support.verify(box, path=path, shell=shell).expect(0)
+    before = support.picture(box, skip=[support.LOG])
+    box.forget_calls()
+    assert support.apply(box, path=path, shell=shell).expect(0).changes == 0
+    assert (support.unit_calls(box), box.calls("pvecm")) == ([], [])
+    assert support.untouched(before, support.picture(box, skip=[support.LOG])) == []
