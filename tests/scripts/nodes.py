@@ -134,13 +134,8 @@ class Nodes:
         """One more node on the switch."""
         number = int(name.removeprefix("pve"))
         saved = self._saved.pop(name, None)
-        made = {
-            "system": self.system,
-            "nics": {"eth0": [f"{address(number)}/24"], **self._more_nics},
-            **self._options,
-            **options,
-        }
-        made["saved"] = saved
+        nics = {"eth0": [f"{address(number)}/24"], **self._more_nics}
+        made = {"system": self.system, "nics": nics, **self._options, **options, "saved": saved}
         box = Sandbox(hostname=name, switch=self.switch, **made)
         self.node[name] = self._stack.enter_context(box)
         box.put(f"/root/{name}.sh", self.scripts[name])
