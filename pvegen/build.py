@@ -83,7 +83,7 @@ def _render(views: list[View], site: Path | None, targets: Targets) -> list[list
     try:
         renderer = Renderer(site)
         return [
-            [renderer.script(script) for script in plan(view, targets.load(view.description.cluster.target))]
+            [renderer.script(script) for script in plan(view, targets.load(view.description.cluster.target), targets)]
             for view in views
         ]
     except SnippetError as error:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from pvegen import network
 from pvegen import target as targets
 from pvegen.derive import NodeView, View, link_numbers
-from pvegen.target import Target
+from pvegen.target import Target, Targets
 
 EPOCH = date(1970, 1, 1)
 
@@ -40,14 +40,18 @@ class Script(NamedTuple):
     values: dict[str, Any]
 
 
-def plan(view: View, target: Target) -> list[Script]:
-    """Plan the scripts of all nodes, in the order of the description."""
-    return [_script(view, target, node) for node in view.nodes]
+def plan(view: View, target: Target, known: Targets | None = None) -> list[Script]:
+    """Plan the scripts of all nodes, in the order of the description.
+
+    known: the targets there are, for a node that needs another; by default pvegen's own.
+    """
+    fits = _fits(known or targets.shipped())
+    return [_script(view, target, node, fits) for node in view.nodes]
 
 
-def _script(view: View, target: Target, node: NodeView) -> Script:
+def _script(view: View, target: Target, node: NodeView, fits: list[str]) -> Script:
     description = view.description
-    steps = [_host(view, target, node), _time(view, target, node), _bridge(view, target, node)]
+    steps = [_host(view, target, node, fits), _time(view, target, node), _bridge(view, target, node)]
     if target.network["mirror_interfaces_before"]:
         steps.append(_mirror(view, target, node))
     steps.append(_names(view, target, node))
@@ -116,12 +120,12 @@ _TOOLS = [
 ]  # fmt: skip
 
 
-def _host(view: View, target: Target, node: NodeView) -> Step:
+def _host(view: View, target: Target, node: NodeView, fits: list[str]) -> Step:
     values = {
         "release_file": target.release["file"],
         "release_pattern": target.release["pattern"],
         "series": " ".join(target.pve["series"]),
-        "fits": _fits(),
+        "fits": fits,
         "packages": target.release["packages"],
         "tools": _TOOLS + (["od", "stty"] if _by_api(view) and not node.creates else []),
         "commands": target.release["commands"],
@@ -134,13 +138,10 @@ def _host(view: View, target: Target, node: NodeView) -> Step:
     return Step("host", "host", values)
 
 
-def _fits() -> list[str]:
+def _fits(known: Targets) -> list[str]:
     """Which target a system with a series of PVE needs: "<release file>:<series>:<target>"."""
-    found = []
-    for name in targets.names():
-        known = targets.load(name)
-        found += [f"{known.release['file']}:{series}:{name}" for series in known.pve["series"]]
-    return found
+    every = [known.load(name) for name in known.names()]
+    return [f"{one.release['file']}:{series}:{one.name}" for one in every for series in one.pve["series"]]
 
 
 def _nics_below(node: NodeView, name: str) -> list[str]:

@@ -120,13 +120,14 @@ need_series() {
     if is_word "${pve_version%%.*}" "$series_wanted"; then
         need_met {{ m("need.series", version=v("$pve_version")) }}
     else
-        series_do={{ m("need.series_do", target=v("$target")) }}
+        fits=''
         for fit in "$@"; do
-            fit_target=${fit##*:}
             if [ -e "${fit%%:*}" ] && [ "${fit%:*}" = "${fit%%:*}:${pve_version%%.*}" ]; then
-                series_do={{ m("need.series_fits", target=v("$target"), fits=v("$fit_target")) }}
+                fits="${fits:+$fits\" or \"}${fit##*:}"
             fi
         done
+        series_do={{ m("need.series_do", target=v("$target")) }}
+        [ -z "$fits" ] || series_do={{ m("need.series_fits", target=v("$target"), fits=v("$fits")) }}
         need_failed {{ m("need.series_other", version=v("${pve_version:-?}"), wanted=v("$series_wanted")) }} "$series_do"
     fi
 }

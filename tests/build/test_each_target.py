@@ -228,6 +228,23 @@ def test_a_new_target_is_one_new_file(name: str, tmp_path: Path) -> None:
     assert again.returncode == 0 and name in again.stdout
 
 
+def test_a_script_names_a_sites_own_target_where_that_fits(tmp_path: Path) -> None:
+    """On a node of another series: pvegen's own targets and the site's, of which one stands in for one of ours."""
+    p11, p9 = target.shipped().text("alt-p11"), target.shipped().text("alt-p9")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "alt-p12.toml").write_text(p11.replace('["8", "9"]', '["10", "11"]'), "utf-8")
+    (tmp_path / "mine" / "alt-p9.toml").write_text(p9.replace('series = ["6"]', 'series = ["66"]'), "utf-8")
+    (tmp_path / "cluster.toml").write_text(desk.small(), "utf-8")
+    said = {}
+    for words in ([], ["--targets", "mine"]):
+        assert desk.pvegen("build", "--no-lint", *words, cwd=tmp_path).returncode == 0
+        script = (tmp_path / "dist" / "small" / "pve1.sh").read_text("utf-8")
+        said[bool(words)] = set(re.findall(r"/etc/\w[^ :]*:\d+:[a-z0-9-]+", script))
+    file = "/etc/altlinux-release"
+    assert said[True] - said[False] == {f"{file}:10:alt-p12", f"{file}:11:alt-p12", f"{file}:66:alt-p9"}
+    assert said[False] - said[True] == {f"{file}:6:alt-p9"}
+
+
 def test_a_target_that_changes_is_built_anew(tmp_path: Path) -> None:
     """Nothing of what is kept from the last build stands in for it."""
     (tmp_path / "cluster.toml").write_text(desk.small(target="pve-10"), "utf-8")

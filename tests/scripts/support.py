@@ -71,11 +71,11 @@ def build(text: str) -> dict[str, str]:
     from pvegen.plan import plan
 
     system = target.load(view(text).description.cluster.target)
-    return {script.node: _renderer().script(script).text for script in plan(view(text), system)}
+    return {script.node: renderer().script(script).text for script in plan(view(text), system)}
 
 
 @functools.cache
-def _renderer() -> Any:
+def renderer() -> Any:
     from unittest import mock
 
     from pvegen.render import Renderer
