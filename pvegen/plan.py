@@ -63,7 +63,7 @@ def _script(view: View, target: Target, node: NodeView, fits: list[str]) -> Scri
         steps.append(Step("rrdcached", "rrdcached", dict(target.rrdcached)))
     if target.corosync["stub"]:
         steps.append(Step("stub", "stub", {}))
-    steps.append(Step("services", "services", target.services | {"alone": not view.is_cluster}))
+    steps.append(Step("services", "services", _services(view, target)))
     if view.is_cluster:
         steps.append(Step("root-login", "root_login", _root_login(view, target)))
         steps.append(_create(view, target, node) if node.creates else _join(view, target, node))
@@ -357,6 +357,10 @@ def _membership(view: View, target: Target, node: NodeView) -> dict[str, Any]:
         "many_links_from": _many_links_from(target, node),
         "policy": view.description.ssh.root_login,
     }
+
+
+def _services(view: View, target: Target) -> dict[str, Any]:
+    return {**target.services, "alone": not view.is_cluster, "stub": target.corosync["stub"]}
 
 
 def _root_login(view: View, target: Target) -> dict[str, Any]:

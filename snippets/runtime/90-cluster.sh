@@ -499,6 +499,15 @@ want_no_stub() {
     fi
 }
 
+# need_no_example: where the package is believed to bring none, none is there that
+# pve-cluster would take over when it makes its database.
+need_no_example() {
+    if [ "$phase" = need ] && [ -e /etc/corosync/corosync.conf ] && [ ! -e /etc/corosync/authkey ] &&
+        [ ! -e /var/lib/pve-cluster/config.db ] && ! is_member; then
+        need_failed {{ m("stub.taken") }} {{ m("stub.not_do") }}
+    fi
+}
+
 # is_stub: it belongs to a package, lists no nodes, and no line of it differs from
 # what the package has.
 is_stub() {

@@ -3,6 +3,9 @@ step_services() {
     need_no_cluster
 {% endif %}
     need_bare_mountpoint
+{% if not stub %}
+    need_no_example
+{% endif %}
     want_units present run {{ before }}
     want_units required run {{ cluster }}
 {% if alone %}

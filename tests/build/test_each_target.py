@@ -19,29 +19,39 @@ from typing import Any
 import desk
 import pytest
 
-from pvegen import lint, target
+from pvegen import catalogue, lint, target
 from pvegen.commands.targets import differences
 from pvegen.derive import View
 from pvegen.facts import facts
 from pvegen.plan import plan
 from pvegen.render import Rendered, Renderer
 from pvegen.shape import SHAPE
+from pvegen.snippets import snippets_folder
 from pvegen.target import Target
 
 GOLDEN = desk.ROOT / "tests" / "golden"
 NAMES = target.names()
 CLUSTERS = {path.stem: path.read_text("utf-8") for path in sorted(GOLDEN.glob("*.toml"))}
 LINK = re.compile(r"^\[\[link\]\]\n(?:.+\n)+\n", re.MULTILINE)
+WORD = re.compile(r"[a-z_]+")
+FUNCTIONS = {
+    name
+    for path in Path(snippets_folder(), "runtime").rglob("*.sh")
+    for name in re.findall(r"^([a-z_]+)\(\) \{$", path.read_text("utf-8"), re.MULTILINE)
+}
+AWARE = re.compile(r"^vlan_aware = .*\n", re.MULTILINE)
 COEFFICIENT = re.compile(r"^token_coefficient = .*\n", re.MULTILINE)
 
 
 def text_for(cluster: str, name: str) -> str:
     """A cluster's description for a target, without what this target has not."""
     text = CLUSTERS[cluster].replace('target = "alt-p11"', f'target = "{name}"')
-    corosync = target.load(name).corosync
-    if corosync["links"] == 1:
+    known = target.load(name)
+    if known.corosync["links"] == 1:
         text = LINK.sub("", text)
-    return text if corosync["token_coefficient_from"] else COEFFICIENT.sub("", text)
+    if not known.network["vlan_aware"]:
+        text = AWARE.sub("", text)
+    return text if known.corosync["token_coefficient_from"] else COEFFICIENT.sub("", text)
 
 
 @pytest.fixture(scope="session")
@@ -122,6 +132,21 @@ def test_neighbours_differ_by_the_facts_that_targets_diff_names(
             mixed[fact.section][fact.key] = fact.value
         made = scripts(view, Target(new, target.load(new).title, mixed))
         assert [script.text for script in made] == [script.text for script in scripts(view, target.load(new))]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_inferred_fact_names_what_looks_at_it(name: str, views: dict[tuple[str, str], View]) -> None:
+    """The source of a guess begins with the function that looks on the node, or with the mistake on the desk."""
+    called = {word for cluster in CLUSTERS for one in scripts(views[cluster, name]) for word in WORD.findall(own(one))}
+    looks = called & FUNCTIONS | {code for code in catalogue.load("en").codes if code.startswith("PVE5")}
+    guesses = [
+        (fact.name, mark.source.split())
+        for fact in facts(target.shipped().text(name), target.load(name).data)
+        for mark in fact.marks
+        if mark.confidence == "inferred"
+    ]
+    assert guesses
+    assert [(fact, source) for fact, source in guesses if source[:1] == [] or source[0] not in looks] == []
 
 
 # Facts that only say whether a description can be built: pvegen/checks/platform.py.
