@@ -53,8 +53,12 @@ def diff(first: str, second: str, site: str | None, *, form: str) -> int:
     if not pairs:
         print(catalogue.load().targets["same"].format(a=first, b=second))
     width = max(len(first), len(second))
+    for name in (first, second) if pairs else ():
+        print(f"{name:<{width}}  {targets.load(name).title}")
+    if pairs:
+        print(catalogue.load().targets["differ"].format(count=len(pairs), all=len(a)))
     for x, y in pairs:
-        print(f"{x.name}: {changed(x.value, y.value)}")
+        print(f"\n{x.name}: {changed(x.value, y.value)}")
         for name, fact in ((first, x), (second, y)):
             print(f"    {_flag(fact)} {name:<{width}}  {_told(fact)}")
     return 0
@@ -100,12 +104,20 @@ def differences(first: Iterable[Fact], second: Iterable[Fact]) -> list[tuple[Fac
 
 
 def changed(old: Any, new: Any) -> str:
-    """How a value became another: of long lists, what went and what came."""
-    if isinstance(old, list) and isinstance(new, list) and set(old) & set(new) and sorted(old) != sorted(new):
-        gone = [f"-{shown(item)}" for item in old if item not in new]
-        come = [f"+{shown(item)}" for item in new if item not in old]
-        return " ".join([*gone, *come])
+    """How a value became another: of lists and tables, what went and what came."""
+    before, after = _items(old), _items(new)
+    kept = [item for item in before if item in after]
+    if kept and kept == [item for item in after if item in before]:
+        gone = [f"-{item}" for item in before if item not in after]
+        return " ".join([*gone, *(f"+{item}" for item in after if item not in before)])
     return f"{shown(old)} → {shown(new)}"
+
+
+def _items(value: Any) -> list[str]:
+    """What a list or a table consists of; a table has no order."""
+    if isinstance(value, dict):
+        return sorted(f"{key} = {shown(item)}" for key, item in value.items())
+    return [shown(item) for item in value] if isinstance(value, list) else []
 
 
 def _facts(targets: Targets, name: str) -> list[Fact] | None:
@@ -126,11 +138,9 @@ def _flag(fact: Fact) -> str:
 
 
 def _told(fact: Fact) -> str:
-    """How sure a fact is, where it is from, and what the file says of it."""
-    source = fact.source if len(fact.marks) == 1 else f"{fact.confidence} ({fact.source})"
-    if fact.confidence == "inferred":
-        source = source.replace("inferred", "INFERRED", 1)
-    return f"{source} - {fact.remark}" if fact.remark else source
+    """What the file says of a fact, how sure it is, and where it is from."""
+    source = "; ".join(str(mark).replace("inferred", "INFERRED", 1) for mark in fact.marks)
+    return f"{fact.remark} [{source}]".lstrip()
 
 
 def _guesses(found: Sequence[Fact]) -> str:

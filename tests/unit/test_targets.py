@@ -150,9 +150,15 @@ def test_the_facts_of_one_as_json(capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_difference_of_two(capsys: pytest.CaptureFixture[str]) -> None:
     assert call("targets", "diff", "alt-p8", "alt-p11") == 0
     out = capsys.readouterr().out
-    heads = [line.split(":")[0] for line in out.splitlines() if not line.startswith(" ")]
+    first, second, count, blank, *rest = out.splitlines()
+    assert first == f"alt-p8   {target.load('alt-p8').title}" and second == f"alt-p11  {target.load('alt-p11').title}"
+    heads = [line.split(":")[0] for line in rest if line and not line.startswith(" ")]
+    assert count.startswith(f"{len(heads)} of {len(facts_of('alt-p8'))} facts differ") and blank == ""
     assert heads == [x.name for x, y in differences(facts_of("alt-p8"), facts_of("alt-p11"))]
-    assert 'network.manager: "etcnet" → "ifupdown2"\n      alt-p8   read: changelog of pve-common - ' in out
+    assert (
+        'network.manager: "etcnet" → "ifupdown2"\n      alt-p8   PVE up to 8.2.3 on ALT [read: changelog of pve-common]\n'
+        in out
+    )
     assert "ssh.config" not in heads and "pve.corosync" in heads
     assert call("targets", "diff", "alt-p8", "alt-p11", "--format", "json") == 0
     assert [pair["name"] for pair in json.loads(capsys.readouterr().out)] == heads
@@ -173,7 +179,11 @@ def test_no_difference(capsys: pytest.CaptureFixture[str]) -> None:
         (["a"], ["c"], '["a"] → ["c"]'),
         ([], ["c"], '[] → ["c"]'),
         (["a", "b"], ["b", "a"], '["a", "b"] → ["b", "a"]'),
+        (["a", "b"], ["b", "a", "c"], '["a", "b"] → ["b", "a", "c"]'),
         ({"a": "b"}, {}, '{ a = "b" } → {}'),
+        ({"a": "x", "b": "x"}, {"c": "x", "a": "x"}, '-b = "x" +c = "x"'),
+        ({"a": "x"}, {"a": "y"}, '{ a = "x" } → { a = "y" }'),
+        ({"a": "x", "b": "x"}, {"b": "y", "a": "x"}, '-b = "x" +b = "y"'),
     ],
 )
 def test_how_a_value_became_another(old: object, new: object, text: str) -> None:
