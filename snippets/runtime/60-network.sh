@@ -211,6 +211,15 @@ uses_nameserver() {
     return 1
 }
 
+# takes_nameservers ADDRESS...: dns-nameservers come into /etc/resolv.conf, by resolvconf,
+# or need not, for they are there. Neither ifupdown nor ifupdown2 does it by itself.
+takes_nameservers() {
+    ! command -v resolvconf >/dev/null 2>&1 || return 0
+    for name_server in "$@"; do
+        uses_nameserver "$name_server" || return 1
+    done
+}
+
 # keep_method DIRECTORY PORT: how the kept address is got, from the bridge's own
 # options or, before there are any, from its port's; into $kept_method.
 keep_method() {

@@ -17,6 +17,9 @@ step_bridge() {
 {% if several_aware %}
     need {{ m("net.several_aware") }} {{ m("net.several_aware_do") }} takes_several_aware
 {% endif %}
+{% if nameservers %}
+    need {{ m("net.takes_servers") }} {{ m("net.takes_servers_do") }} takes_nameservers {{ nameservers }}
+{% endif %}
     need {{ m("net.no_new") }} {{ m("net.no_new_do") }} test ! -e /etc/network/interfaces.new
 {% for name in made %}
     need_free {{ name }} {{ uppers | string }}
