@@ -111,8 +111,13 @@ def test_every_golden_folder_is_a_targets() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_scripts_of_every_target_are_clean(name: str, views: dict[tuple[str, str], View]) -> None:
+def test_scripts_of_every_target_are_clean(name: str, views: dict[tuple[str, str], View], tmp_path: Path) -> None:
     found = [script for cluster in CLUSTERS for script in scripts(views[cluster, name])]
+    if target.load(name).pvecm["api"]:
+        text = text_for("small", name).replace("[network]", 'join = "api"\n[network]')
+        by_api = scripts(desk.view_of(text, tmp_path))
+        assert "join_by_api" in own(by_api[1])
+        found.append(by_api[1])
     assert [str(finding) for finding in lint.lint(found)] == []
 
 
