@@ -16,13 +16,14 @@ main() {
     # What would have the commands that we call read, load or run something else.
     unset LD_PRELOAD LD_LIBRARY_PATH LD_AUDIT GCONV_PATH LOCPATH NLSPATH TZDIR HOSTALIASES OPENSSL_CONF SSL_CERT_FILE SSL_CERT_DIR SSLKEYLOGFILE SSH_ASKPASS \
         PERL5LIB PERL5OPT PERL5DB PYTHONPATH PYTHONHOME PYTHONSTARTUP AWKPATH AWKLIBPATH TAR_OPTIONS RSYNC_RSH DIFF_OPTIONS
+    # With -a all that is set from here on would be handed to every command.
+    set +aefC
 {% if by_api %}
     # One that comes from outside would be handed on, with what it holds by then.
-    unset password api_request api_body api_ticket
-    password='' api_ticket='' fingerprint='' password_fd=''
+    unset password api_body api_line api_ticket ticket_time
+    password='' fingerprint='' password_fd=''
     carriage_return=$(printf '\r')
 {% endif %}
-    set +aefC
     umask 022
     # Some shells keep here-documents in files: not on the disk, which may be full.
     works=''
@@ -104,7 +105,10 @@ read_call() {
                 ;;
 {% if by_api %}
             --fingerprint)
-                printf '%s\n' "${2:-}" | grep -q -x -E -e '[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){31}' || wrong_call {{ m("call.fingerprint") }}
+                case ${2:-} in
+                    *"$line_break"*) false ;;
+                    *) printf '%s\n' "${2:-}" | grep -q -x -E -e '[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){31}' ;;
+                esac || wrong_call {{ m("call.fingerprint") }}
                 fingerprint=$(printf '%s\n' "$2" | tr a-f A-F)
                 shift
                 ;;

@@ -1,5 +1,7 @@
 # Joining through the API: the member is known by its certificate, and root's password
-# there is given once. No secret is ever a word of a command, and none is in a file.
+# there is given once. No secret is ever a word of a command, and none is in a file. Nor
+# is one in a trace: mksh goes on with that when a function returns, so each function
+# that expands a secret ends it anew.
 
 # need_api_member ADDRESS NAME FINGERPRINT: before a join, it is known which certificate
 # the member has, and that it answers with it. While the network here is yet to be
@@ -7,7 +9,7 @@
 need_api_member() {
     [ "$call $phase" = 'apply need' ] || return 0
     ! is_member || return 0
-    if [ -z "$password" ] && ! { true </dev/tty; } 2>/dev/null; then
+    if [ -z "${password:+known}" ] && ! { true </dev/tty; } 2>/dev/null; then
         need_failed {{ m("api.no_terminal") }} {{ m("api.no_terminal_do") }}
     fi
     if ! wanted_fingerprint "$2" "$3"; then
@@ -40,15 +42,22 @@ wanted_fingerprint() {
 shows_certificate() {
     wrong={{ m("api.silent", member=v("$2")) }} wrong_do={{ m("api.silent_do", member=v("$2"), address=v("$1")) }}
     api_answers "$1" || return 1
-    member_pem=$(timeout 10 openssl s_client -connect "$1:8006" </dev/null 2>/dev/null | openssl x509 2>/dev/null)
-    shown_print=$(printf '%s\n' "$member_pem" | openssl x509 -noout -fingerprint -sha256 2>/dev/null)
-    shown_print=${shown_print#*=}
+    certificate_at "$1"
+    member_pem=$shown_pem
     if [ "$shown_print" != "$member_print" ]; then
         wrong={{ m("api.other_certificate", member=v("$2"), found=v("${shown_print:--}"), wanted=v("$member_print")) }}
         wrong_do={{ m("api.compare_do", member=v("$2")) }}
         return 1
     fi
     wrong='' wrong_do=''
+}
+
+# certificate_at ADDRESS: what the web interface there shows, in $shown_pem, and its
+# fingerprint, in $shown_print; both are empty where it shows none.
+certificate_at() {
+    shown_pem=$(timeout 10 openssl s_client -connect "$1:8006" </dev/null 2>/dev/null | openssl x509 2>/dev/null)
+    shown_print=$(printf '%s\n' "$shown_pem" | openssl x509 -noout -fingerprint -sha256 2>/dev/null)
+    shown_print=${shown_print#*=}
 }
 
 # join_by_api ADDRESS MEMBER FINGERPRINT [OPTION...]: asks the member first, changes after.
@@ -63,12 +72,11 @@ join_by_api() {
         stop "$wrong" "$wrong_do"
     fi
     ask_password
-    api_login
     api_member_is_fit "$join_address" "$join_member" || stop "$wrong" "$wrong_do"
     note {{ m("join.member_fine", member=v("$join_member")) }}
     run_add with_password timeout -k 10 "$limit_join" pvecm add "$join_address" "$@"
     join_ends api_member_is_fit "$@"
-    password='' api_ticket=''
+    password=''
     rm -f /run/pvegen/member.pem
 }
 
@@ -82,20 +90,31 @@ put_line() {
 }
 
 # with_password COMMAND...: its standard input is the password; see "run" for the lock.
+# One that ends before it has read it is no fault of the shell's to tell of.
 with_password() {
+    set +x
     if [ -n "$keeps_lock" ] && [ -e /dev/fd/9 ]; then
-        put_line "$password" | "$@" 9>&9
+        put_line "$password" 2>/dev/null | "$@" 9>&9
     else
-        put_line "$password" | "$@"
+        put_line "$password" 2>/dev/null | "$@"
     fi
 }
 
+# no_core: from here on this shell knows a secret, and is to leave no core file.
+no_core() {
+    # POSIX does not have it; all shells that are tested do.
+    # shellcheck disable=SC3045
+    ulimit -c 0 2>/dev/null
+}
+
 # read_password: the line from the descriptor that --password-fd names, before anything
-# else can read it.
+# else can read it. A terminal would show it: that is what asking is for. In the locale C
+# yash reads nothing but ASCII.
 read_password() {
     [ -n "$password_fd" ] || return 0
-    # Not into a trace of the shell's.
+    [ ! -t "$password_fd" ] || refuse {{ m("api.fd_terminal", number=v("$password_fd")) }}
     set +x
+    no_core
     { IFS= read -r password <&"$password_fd"; } 2>/dev/null
     case $password_fd in
         0) exec </dev/null ;;
@@ -106,14 +125,15 @@ read_password() {
 
 # ask_password: root's password on the member, from the terminal, which does not show it.
 ask_password() {
-    [ -z "$password" ] || return 0
+    [ -z "${password:+known}" ] || return 0
     set +x
+    no_core
     note {{ m("api.asks", member=v("$join_member")) }}
     terminal_was=$(stty -g </dev/tty 2>/dev/null) || stop {{ m("api.no_terminal") }} {{ m("api.no_terminal_do") }}
     undo=show_typing
     trap 'interrupted 131' QUIT
     trap '' TSTP
-    stty -echo </dev/tty
+    stty -echo </dev/tty || stop {{ m("api.no_terminal") }} {{ m("api.no_terminal_do") }}
     printf '%s' {{ m("api.prompt", member=v("$join_member")) }} >/dev/tty
     IFS= read -r password </dev/tty
     show_typing
@@ -128,70 +148,32 @@ show_typing() {
     undo=''
 }
 
-# api_login: a ticket for root's password, into $api_ticket. It tells the member's time as well.
-api_login() {
+# api_member_is_fit ADDRESS NAME: as member_is_fit, asked with root's password. The
+# machine's id cannot be asked for; its host keys can, where its sshd is up.
+api_member_is_fit() {
+    set +x
     printf '%s\n' "$member_pem" >/run/pvegen/member.pem || cannot_write /run/pvegen/member.pem
-    api_request=$(put_line "$password" | od -A n -v -t x1 | tr -s ' \n' '%%')
-    api_request="username=root%40pam&password=${api_request%"%0a%"}"
-    api_request="POST /api2/json/access/ticket HTTP/1.0$carriage_return
-Content-Type: application/x-www-form-urlencoded$carriage_return
-Content-Length: ${#api_request}$carriage_return
-$carriage_return
-$api_request"
-    api_ask "$join_address"
-    case "$api_status $api_body" in
-        '200 '*'"NeedTFA"'*) stop {{ m("api.second_factor", member=v("$join_member")) }} {{ m("api.second_factor_do") }} ;;
-        '200 '*'"ticket":"'*) ;;
-        '401 '*) stop {{ m("api.wrong_password", member=v("$join_member")) }} {{ m("api.wrong_password_do", member=v("$join_member")) }} ;;
-        *)
-            stop {{ m("api.no_ticket", member=v("$join_member"), status=v("${api_status:--}")) }} \
-                {{ m("api.silent_do", member=v("$join_member"), address=v("$join_address")) }}
-            ;;
+    api_length=$(put_line "$password" | wc -c)
+    member_said=$(api_session "$1")
+    wrong={{ m("api.silent", member=v("$2")) }} wrong_do={{ m("api.silent_do", member=v("$2"), address=v("$1")) }}
+    { read -r login_said && read -r member_time own_time && read -r member_version && IFS= read -r members; } <<END || :
+$member_said
+END
+    case $login_said in
+        200) ;;
+        401) wrong={{ m("api.wrong_password", member=v("$2")) }} wrong_do={{ m("api.wrong_password_do", member=v("$2")) }} ;;
+        second-factor) wrong={{ m("api.second_factor", member=v("$2")) }} wrong_do={{ m("api.second_factor_do") }} ;;
+        *) wrong={{ m("api.no_ticket", member=v("$2"), status=v("${login_said:--}")) }} ;;
     esac
-    own_time=$(date +%s)
-    api_ticket=${api_body#*'"ticket":"'}
-    api_ticket=${api_ticket%%'"'*}
-    # "PVE:root@pam:6745A3F0::...": the seconds since 1970.
-    member_time=${api_ticket#*:*:}
-    member_time=${member_time%%:*}
+    [ "$login_said" = 200 ] && [ -n "$members" ] || return 1
     case $member_time in
         '' | *[!0-9A-F]* | ?????????*) clock_off=0 ;;
         *) clock_off=$((own_time - 0x$member_time)) ;;
     esac
-}
-
-# api_ask ADDRESS: $api_request to the member; the answer in $api_status and $api_body.
-# Nobody else gets it: the one certificate that was compared is all that is trusted.
-# pvecm does not look at its dates either.
-api_ask() {
-    api_body=$(put_line "$api_request" | timeout 20 openssl s_client -quiet -connect "$1:8006" \
-        -CAfile /run/pvegen/member.pem -no-CApath -partial_chain -verify_return_error -no_check_time 2>/dev/null |
-        tr -d '\r' | sed '2,$s/ //g')
-    api_status=${api_body%%"$line_break"*}
-    api_status=${api_status#* }
-    api_status=${api_status%% *}
-    api_body=${api_body#*"$line_break$line_break"}
-    api_request=''
-}
-
-api_get() {
-    api_request="GET /api2/json$2 HTTP/1.0$carriage_return
-Cookie: PVEAuthCookie=$api_ticket$carriage_return
-$carriage_return"
-    api_ask "$1"
-    [ "$api_status" = 200 ]
-}
-
-# api_member_is_fit ADDRESS NAME: as member_is_fit. The machine's id cannot be asked for;
-# its host keys can, where its sshd is up.
-api_member_is_fit() {
-    wrong={{ m("api.silent", member=v("$2")) }} wrong_do={{ m("api.silent_do", member=v("$2"), address=v("$1")) }}
-    api_get "$1" /version || return 1
-    member_version=${api_body#*'"version":"'}
+    member_version=${member_version#*'"version":"'}
     member_version=${member_version%%'"'*}
-    api_get "$1" /cluster/status || return 1
     # In the words of .members.
-    members=$(printf '%s\n' "$api_body" | tr -d '\t\n' | tr '{' '\n' | awk '
+    members=$(printf '%s\n' "$members" | tr '{' '\n' | awk '
         function value(key) {
             if (!match($0, "\"" key "\":\"?[^\",}]*")) return ""
             found = substr($0, RSTART + length(key) + 3, RLENGTH - length(key) - 3)
@@ -204,6 +186,75 @@ api_member_is_fit() {
     judge_member "$2"
 }
 
+# api_session ADDRESS: logs in and asks; prints no secret, but a line each: how the login
+# went; the time there, which is in the ticket, and here; /version; /cluster/status.
+# Secrets go through pipes alone: ksh93 keeps in a file what $(...) gives.
+api_session() {
+    set +x
+    {
+        printf '%s\r\n' 'POST /api2/json/access/ticket HTTP/1.0' 'Content-Type: application/x-www-form-urlencoded' \
+            "Content-Length: $((29 + 3 * (api_length - 1)))" ''
+        printf '%s' 'username=root%40pam&password='
+        put_line "$password" | od -A n -v -t x1 | tr -s ' \n' '%%' | sed 's/%0a%$//'
+    } | api_send "$1" | api_ask "$1"
+}
+
+# api_ask ADDRESS: what comes after the answer to the login, on standard input.
+api_ask() {
+    set +x
+    api_read
+    case "$api_status $api_body" in
+        '200 '*'"NeedTFA"'*) api_status=second-factor ;;
+        '200 '*'"ticket":"'*) ;;
+        '200 '*) api_status='' ;;
+        *) ;;
+    esac
+    printf '%s\n' "$api_status"
+    [ "$api_status" = 200 ] || return 0
+    api_ticket=${api_body#*'"ticket":"'}
+    api_ticket=${api_ticket%%'"'*}
+    # "PVE:root@pam:6745A3F0::...": the seconds since 1970.
+    ticket_time=${api_ticket#*:*:}
+    printf '%s %s\n' "${ticket_time%%:*}" "$(date +%s)"
+    api_get "$1" /version
+    api_get "$1" /cluster/status
+}
+
+# api_get ADDRESS PATH: prints the body of the answer, on one line; an empty one where it
+# is not what was asked for.
+api_get() {
+    set +x
+    {
+        put_line "GET /api2/json$2 HTTP/1.0$carriage_return"
+        put_line "Cookie: PVEAuthCookie=$api_ticket$carriage_return"
+        put_line "$carriage_return"
+    } | api_send "$1" | api_tell
+}
+
+api_tell() {
+    api_read
+    [ "$api_status" = 200 ] || api_body=''
+    printf '%s\n' "$api_body"
+}
+
+# api_send ADDRESS: standard input to the member; its answer without blanks but in the
+# first line. Nobody else gets it: the one certificate that was compared is all that is
+# trusted, and its key has to be there. pvecm does not look at its dates either.
+api_send() {
+    timeout 20 openssl s_client -quiet -connect "$1:8006" \
+        -CAfile /run/pvegen/member.pem -no-CApath -partial_chain -verify 9 -verify_return_error -no_check_time 2>/dev/null |
+        tr -d '\r\t' | sed '2,$s/ //g'
+}
+
+# api_read: the answer on standard input, into $api_status and $api_body.
+api_read() {
+    set +x
+    api_status='' api_body=''
+    read -r _ api_status _
+    while IFS= read -r api_line && [ -n "$api_line" ]; do :; done
+    while IFS= read -r api_line || [ -n "$api_line" ]; do api_body=$api_body$api_line; done
+}
+
 # print_fingerprint: of the certificate that this node's web interface shows. A node that
 # is yet to join gets another one then.
 print_fingerprint() {
@@ -212,13 +263,21 @@ print_fingerprint() {
         printf '%s\n' {{ m("api.not_member", node=v("$node"), cluster=v("$cluster")) }} >&2
         exit 1
     fi
-    own_certificate=/etc/pve/local/pveproxy-ssl.pem
-    [ -s "$own_certificate" ] || own_certificate=/etc/pve/local/pve-ssl.pem
+    # As pveproxy chooses: the administrator's own goes first, where its key is there too.
+    own_certificate=/etc/pve/local/pveproxy-ssl
+    { [ -f "$own_certificate.pem" ] && [ -f "$own_certificate.key" ]; } || own_certificate=/etc/pve/local/pve-ssl
+    own_certificate=$own_certificate.pem
     if ! own_print=$(openssl x509 -noout -fingerprint -sha256 -in "$own_certificate" 2>/dev/null); then
         printf '%s\n' {{ m("api.no_own_certificate", path=v("$own_certificate")) }} >&2
         exit 1
     fi
     own_print=${own_print#*=}
+    certificate_at 127.0.0.1
+    # Where it listens elsewhere only, the file has to do.
+    if [ -n "$shown_print" ] && [ "$shown_print" != "$own_print" ]; then
+        printf '%s\n' {{ m("api.not_shown", path=v("$own_certificate"), shown=v("$shown_print")) }} >&2
+        exit 1
+    fi
     printf '# [[node]] %s\n' "$node"
     printf 'fingerprint = "%s"\n' "$own_print"
     printf '# %s\n' {{ m("api.option", fingerprint=v("$own_print")) }}

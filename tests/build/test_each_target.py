@@ -121,6 +121,14 @@ def test_scripts_of_every_target_are_clean(name: str, views: dict[tuple[str, str
     assert [str(finding) for finding in lint.lint(found)] == []
 
 
+@pytest.mark.parametrize("name", ["alt-p9", "pve-9"])
+def test_scripts_of_nodes_that_join_through_the_api_are_clean_too(name: str, tmp_path: Path) -> None:
+    text = text_for("small", name).replace("[cluster]\n", '[cluster]\njoin = "api"\n', 1)
+    found = scripts(desk.view_of(text, tmp_path))
+    assert any("\njoin_by_api() {" in script.text for script in found)
+    assert [str(finding) for finding in lint.lint(found)] == []
+
+
 @pytest.mark.parametrize(("old", "new"), list(pairwise(NAMES)))
 def test_neighbours_differ_by_the_facts_that_targets_diff_names(
     old: str, new: str, views: dict[tuple[str, str], View]
