@@ -16,7 +16,7 @@ from pvegen.output import Folder
 from pvegen.plan import plan
 from pvegen.render import Rendered, Renderer
 from pvegen.snippets import SnippetError
-from pvegen.target import Targets, shipped
+from pvegen.target import Target, Targets, shipped
 
 
 def build(
@@ -32,11 +32,11 @@ def build(
     """
     if snippets is not None:
         _look_at(snippets)
-    rendered = _render(views, snippets, targets or shipped())
-    folders = [_folder(view, scripts) for view, scripts in zip(views, rendered, strict=True)]
+    built = _render(views, snippets, targets or shipped())
+    folders = [_folder(view, *one) for view, one in zip(views, built, strict=True)]
     _refuse_strays(place, folders)
     if lint:
-        _lint([script for scripts in rendered for script in scripts], snippets)
+        _lint([script for scripts, _ in built for script in scripts], snippets)
     if check:
         return _compare(place, folders, said)
     output.write(place, folders)
@@ -78,18 +78,25 @@ def _look_at(snippets: Path) -> None:
         raise Refused(texts()["unused"].format(path=_shown(snippets), files=found).strip())
 
 
-def _render(views: list[View], site: Path | None, targets: Targets) -> list[list[Rendered]]:
-    """All scripts of each cluster."""
+def _render(views: list[View], site: Path | None, targets: Targets) -> list[tuple[list[Rendered], dict[str, str]]]:
+    """All scripts of each cluster, and the files of its runbook by name."""
     try:
         renderer = Renderer(site)
-        return [
-            [renderer.script(script) for script in plan(view, targets.load(view.description.cluster.target), targets)]
-            for view in views
-        ]
+        return [_cluster(view, targets, renderer) for view in views]
     except SnippetError as error:
         if error.of_site:
             raise Refused(texts()["site"].format(path=_shown(site), why=error)) from error
         raise InternalError(str(error)) from error
+
+
+def _cluster(view: View, targets: Targets, renderer: Renderer) -> tuple[list[Rendered], dict[str, str]]:
+    """The scripts of one cluster, and its runbook."""
+    from pvegen.runbook import pages
+
+    target = targets.load(view.description.cluster.target)
+    scripts = plan(view, target, targets)
+    rendered = [renderer.script(script) for script in scripts]
+    return rendered, pages(view, target, scripts, rendered, renderer)
 
 
 def _is_of_site(snippet: str, site: Path | None) -> bool:
@@ -110,18 +117,19 @@ def _lint(scripts: list[Rendered], site: Path | None) -> None:
         raise InternalError(f"ShellCheck finds faults in what was built:\n{listed}")
 
 
-def _folder(view: View, scripts: list[Rendered]) -> Folder:
-    """A cluster's folder: scripts, their sums, the manifest."""
+def _folder(view: View, scripts: list[Rendered], runbook: dict[str, str]) -> Folder:
+    """A cluster's folder: scripts, the runbook, their sums, the manifest."""
     files = {f"{script.node}.sh": script.text.encode() for script in scripts}
+    files |= {name: text.encode() for name, text in runbook.items()}
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     sums = "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items()))
-    manifest = _manifest(view, digests)
+    manifest = _manifest(view, [script.node for script in scripts], list(runbook), digests)
     return Folder(
         view.description.cluster.name, files | {output.SUMS: sums.encode(), output.MANIFEST: manifest.encode()}
     )
 
 
-def _manifest(view: View, digests: dict[str, str]) -> str:
+def _manifest(view: View, nodes: list[str], runbook: list[str], digests: dict[str, str]) -> str:
     """manifest.toml: what was built, of what, and in which order the scripts are run."""
     import tomli_w
 
@@ -134,7 +142,8 @@ def _manifest(view: View, digests: dict[str, str]) -> str:
             "target": cluster.target,
             "description": {"sha256": description_digest(view)},
             "order": [f"{node.name}.sh" for node in order_of_running(view.nodes)],
-            "script": [{"file": name, "node": name.removesuffix(".sh"), "sha256": digests[name]} for name in digests],
+            "script": [{"file": f"{node}.sh", "node": node, "sha256": digests[f"{node}.sh"]} for node in nodes],
+            "runbook": [{"file": name, "sha256": digests[name]} for name in runbook],
         }
     )
 

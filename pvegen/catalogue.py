@@ -43,6 +43,7 @@ class Catalogue:
         self.call: dict[str, str] = {}
         self.targets: dict[str, Any] = {}
         self.show: dict[str, str] = {}
+        self.runbook: dict[str, str] = {}
         for head in reversed(heads):
             self.words |= head.get("words", {})
             self.report |= head.get("report", {})
@@ -50,6 +51,7 @@ class Catalogue:
             self.call |= head.get("call", {})
             self.targets |= head.get("targets", {})
             self.show |= head.get("show", {})
+            self.runbook |= head.get("runbook", {})
 
     @property
     def codes(self) -> list[str]:

@@ -1,6 +1,6 @@
 """Folders of built scripts: compared with what stands on disk, or put in its place whole.
 
-`DIR/<cluster>/` holds a script for each node, `SHA256SUMS` and `manifest.toml`, all
+`DIR/<cluster>/` holds a script for each node, the runbook, `SHA256SUMS` and `manifest.toml`, all
 of them a build's: whatever was changed in them by hand is overwritten by the next.
 Folders are made beside the old ones first and then exchanged with them at once: what
 cannot be written leaves everything as it was, and a killed build leaves each folder
@@ -95,7 +95,8 @@ def _recorded(place: Path) -> set[str]:
 
     try:
         manifest = tomllib.loads((place / MANIFEST).read_text("utf-8"))
-        return {MANIFEST, SUMS, *(script["file"] for script in manifest["script"])}
+        made = [*manifest["script"], *manifest.get("runbook", [])]
+        return {MANIFEST, SUMS, *(one["file"] for one in made)}
     except (OSError, ValueError, KeyError, TypeError):
         return set()
 

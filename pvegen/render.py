@@ -112,12 +112,12 @@ class Renderer:
         """Spell out one node's script. Raises SnippetError."""
         values = quote.data(script.values)
         steps = [self._step(step, values) for step in script.steps]
-        calls = [call for call, value in _CALLS.items() if values[value]]
+        calls = _further_calls(script)
         values |= {
             "version": quote.Data(__version__),
             "steps": steps,
             "step_names": " ".join(step.name for step in script.steps),
-            "usage_text": self._usage(script, calls),
+            "usage_text": self._usage(script),
             "digest": quote.Data(_NO_DIGEST),
         }
         own = self._render("script.sh", values)
@@ -190,7 +190,7 @@ class Renderer:
         if not re.search(rf"^step_{function}\s*\(\)", text, re.MULTILINE):
             raise self._error(name, 0, f"does not define step_{function}()")
         title = f"step.{step.snippet}.title"
-        plain = {k: v for k, v in values.items() if isinstance(v, (str, int))}
+        plain = _plain(values)
         return {
             "name": step.name,
             "function": function,
@@ -200,19 +200,37 @@ class Renderer:
             "why": self._messages.words(f"step.{step.snippet}.why", **plain),
         }
 
-    def _usage(self, script: Script, calls: list[str]) -> str:
+    def _usage(self, script: Script) -> str:
         """The usage: calls and options that this script knows."""
-        shown = ["check", "apply", "verify", "confirm", "rollback", *calls, "steps", "help"]
-        name = f"{script.node}.sh"
-        lines = []
-        width = max(map(len, shown))
-        for call in shown:
-            text = self._messages.words(f"usage.{call}", minutes=script.values["open_minutes"])
-            lines.append(f"  sh {name} {call:<{width}} {text}")
-        options = ["only", "from", "quiet", "overwrite", "within", "confirm", "activate"]
-        for option in options + (["fingerprint", "password_fd"] if script.values["by_api"] else []):
-            lines.append("  " + self._messages.words(f"usage.option_{option}"))
+        calls = self.calls(script)
+        width = max(len(call) for call, _ in calls)
+        lines = [f"  sh {script.node}.sh {call:<{width}} {text}" for call, text in calls]
+        lines += [f"  {text}" for text in self.options(script)]
         return "\n".join([self._messages.words("usage.head"), *lines]) + "\n"
+
+    def calls(self, script: Script) -> list[tuple[str, str]]:
+        """The calls that a script knows, and what the usage says of each."""
+        shown = ["check", "apply", "verify", "confirm", "rollback", *_further_calls(script), "steps", "help"]
+        return [(call, self.words(f"usage.{call}", minutes=script.values["open_minutes"])) for call in shown]
+
+    def options(self, script: Script) -> list[str]:
+        """The options that a script knows, as the usage says them: name, blanks, text."""
+        options = ["only", "from", "quiet", "overwrite", "within", "confirm", "activate"]
+        options += ["fingerprint", "password_fd"] if script.values["by_api"] else []
+        return [self.words(f"usage.option_{option}") for option in options]
+
+    def title(self, script: Script, step: Step) -> str:
+        """A step's title, as a run of the script says it."""
+        return self.words(f"step.{step.snippet}.title", **_plain(script.values | step.values))
+
+    def words(self, name: str, /, **values: object) -> str:
+        """What the scripts say by this name. Raises KeyError where there is no such message."""
+        return str(self._messages.words(name, **values))
+
+    @property
+    def said(self) -> dict[str, frozenset[str]]:
+        """The names of all that scripts can say, and what each has to be filled in with."""
+        return self._messages.fields
 
     def _render(self, name: str, values: dict[str, Any]) -> str:
         """A snippet with its values; data is marked, but in configuration files, which are data as a whole."""
@@ -246,6 +264,16 @@ class Renderer:
                 if path.startswith(start):
                     return path.removeprefix(start), line
         return name, 0
+
+
+def _further_calls(script: Script) -> list[str]:
+    """The calls of a script that not every script knows."""
+    return [call for call, value in _CALLS.items() if script.values[value]]
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    """What of a step's values a message can name."""
+    return {name: value for name, value in values.items() if isinstance(value, (str, int))}
 
 
 def _listed(folder: str) -> list[str]:

@@ -87,6 +87,14 @@ class Messages:
         with self._filling_in(name):
             return quote.Data(self._texts[name].format_map(shown))
 
+    @property
+    def fields(self) -> dict[str, frozenset[str]]:
+        """The names of all messages, and what each has to be filled in with."""
+        return {
+            name: frozenset(field for _, field, _, _ in Formatter().parse(text) if field)
+            for name, text in self._texts.items()
+        }
+
     @contextlib.contextmanager
     def _filling_in(self, name: str) -> Iterator[None]:
         """A message of a site's own that names what is not there is its catalogue's fault, not that of who says it."""

@@ -65,12 +65,14 @@ def test_every_folder_in_dist_has_an_example() -> None:
 @pytest.mark.parametrize("path", desk.EXAMPLES, ids=lambda path: path.stem)
 def test_the_sums_and_the_manifest_say_what_is_there(path: Path) -> None:
     folder = desk.DIST / _cluster(path)
-    files = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in folder.glob("*.sh")}
+    made = [file for file in folder.iterdir() if file.name not in ("SHA256SUMS", "manifest.toml")]
+    files = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in made}
     assert (folder / "SHA256SUMS").read_text() == "".join(f"{files[name]}  {name}\n" for name in sorted(files))
     manifest = tomllib.loads((folder / "manifest.toml").read_text())
-    assert {one["file"]: one["sha256"] for one in manifest["script"]} == files
+    listed = [*manifest["script"], *manifest["runbook"]]
+    assert {one["file"]: one["sha256"] for one in listed} == files
     assert (manifest["format"], manifest["pvegen"], manifest["cluster"]) == (1, __version__, folder.name)
-    assert sorted(manifest["order"]) == sorted(files)
+    assert sorted(manifest["order"]) == sorted(one["file"] for one in manifest["script"])
 
 
 def test_a_node_comes_after_the_member_that_it_joins() -> None:
