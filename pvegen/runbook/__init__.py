@@ -14,7 +14,7 @@ from pvegen.runbook.content import content
 from pvegen.runbook.forms import Forms
 from pvegen.target import Target
 
-MARKDOWN = "RUNBOOK.md"
+MARKDOWN, HTML = "RUNBOOK.md", "runbook.html"
 
 
 def pages(
@@ -25,4 +25,5 @@ def pages(
     Raises SnippetError where a message of a site's own cannot be filled in.
     """
     values = content(view, target, scripts, rendered, renderer)
-    return {MARKDOWN: Forms().markdown(values)}
+    forms = Forms()
+    return {MARKDOWN: forms.markdown(values), HTML: forms.html(values)}

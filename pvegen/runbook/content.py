@@ -11,8 +11,9 @@ from pvegen.derive import NodeView, View, order_of_running
 from pvegen.plan import Script
 from pvegen.render import Rendered, Renderer
 from pvegen.runbook.messages import Said
+from pvegen.runbook.picture import picture
 from pvegen.runbook.ports import ports
-from pvegen.runbook.tree import network_rows, outline, tree
+from pvegen.runbook.tree import network_rows, outline, tree, words
 from pvegen.target import Target
 
 # How long a new network may take, where the call does not say it: the runtime's own line.
@@ -41,6 +42,8 @@ def content(
     """The values of the template; scripts and rendered: of all nodes, in the description's order."""
     by_node = {script.node: script for script in scripts}
     order = order_of_running(view.nodes)
+    nodes = [_node(node, by_node, renderer) for node in order]
+    networks = network_rows(view)
     said = Said(renderer, [made.text for made in rendered], _known(view, target, renderer))
     return {
         "cluster": view.description.cluster.name,
@@ -54,10 +57,11 @@ def content(
         "within": _within(rendered),
         "limits": scripts[0].values["limits"],
         "minutes": view.description.ssh.open_minutes,
-        "nodes": [_node(node, by_node, renderer) for node in order],
+        "nodes": nodes,
+        "networks": networks,
+        "tiles": picture(nodes, networks),
         "keys": _keys(view, order, by_node),
         "needs": _needs(view, target),
-        "networks": network_rows(view),
         "sums": [(f"{made.node}.sh", _grouped(made.text)) for made in rendered],
         "ports": ports(view, target, renderer),
         "calls": _calls(order, by_node, renderer),
@@ -101,11 +105,18 @@ def _node(node: NodeView, by_node: dict[str, Script], renderer: Renderer) -> dic
         "creates": node.creates,
         "member": node.member or "",
         "mac": node.node.mac or "",
+        "role": _role(node, is_cluster=script.values["is_cluster"]),
         "tree": rows,
         "outline": outline(rows),
         "steps": [(step.name, renderer.title(script, step)) for step in script.steps],
         "acts": _acts(script, by_node),
     }
+
+
+def _role(node: NodeView, *, is_cluster: bool) -> str:
+    """What a node does in its cluster, in words."""
+    kind = "alone" if not is_cluster else "creates" if node.creates else "joins"
+    return words()[kind].format(member=node.member)
 
 
 def _acts(script: Script, by_node: dict[str, Script]) -> list[Act]:

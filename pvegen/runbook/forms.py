@@ -40,6 +40,14 @@ class Forms:
         lines = [line.rstrip() for line in text.strip().splitlines()]
         return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)) + "\n"
 
+    def html(self, values: dict[str, Any]) -> str:
+        """runbook.html."""
+        environment = self._environment(_as_html)
+        environment.filters |= {"flat": flat}
+        texts = Markup(environment.get_template(_TEXTS).render(values, form="html.j2"))
+        text = environment.get_template("page.j2").render(cluster=values["cluster"], texts=texts)
+        return "\n".join(line for line in map(str.strip, text.splitlines()) if line) + "\n"
+
     def _environment(self, finalize: Any) -> jinja2.Environment:
         return jinja2.Environment(
             loader=jinja2.FileSystemLoader(_FOLDER),

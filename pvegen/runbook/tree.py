@@ -97,19 +97,23 @@ def _addresses(node: NodeView, interface: Interface, *, alone: bool) -> list[tup
     return found
 
 
-def _links(node: NodeView, address: Any, interface: Interface, *, alone: bool) -> str:
-    """The cluster links that end at an address, in words; without any stated the node's own address is link 0."""
-    texts = words()
+def ends(node: NodeView, *, alone: bool) -> list[tuple[int, Any, int | None]]:
+    """A node's ends of the cluster links: number, address, priority; the node's own address is the only one
+    where no link is stated."""
     if alone:
-        return ""
-    if not node.links:
-        own = interface.main and address == node.host_address
-        return texts["link"].format(number=0) if own else ""
-    ends = [link for link in node.links if link.address == address]
+        return []
+    stated = [(link.number, link.address, link.priority) for link in node.links]
+    return stated or [(0, node.host_address, None)]
+
+
+def _links(node: NodeView, address: Any, interface: Interface, *, alone: bool) -> str:
+    """The cluster links that end at an address of an interface, in words."""
+    texts = words()
     return ", ".join(
-        texts["link"].format(number=link.number)
-        + (texts["priority"].format(priority=link.priority) if link.priority is not None else "")
-        for link in ends
+        texts["link"].format(number=number)
+        + (texts["priority"].format(priority=priority) if priority is not None else "")
+        for number, end, priority in ends(node, alone=alone)
+        if end == address and (end is not None or interface.main)
     )
 
 
@@ -122,8 +126,8 @@ def network_rows(view: View) -> list[Network]:
                 if address is not None:
                     network = found.setdefault(address.network, Network(address.network, [], []))
                     network.ends.append((node.name, interface.name, str(address.ip)))
-        for link in node.links or ():
+        for number, end, _ in ends(node, alone=not view.is_cluster):
             for network in found.values():
-                if link.address.version == network.network.version and link.address in network.network:
-                    network.links.extend([link.number] if link.number not in network.links else [])
+                if end is not None and end.version == network.network.version and end in network.network:
+                    network.links.extend([number] if number not in network.links else [])
     return list(found.values())

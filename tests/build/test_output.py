@@ -339,8 +339,8 @@ def test_builds_of_one_folder_at_the_same_time_wait_for_one_another(tmp_path: Pa
     assert [build.wait(120) for build in builds] == [0] * 6
     made = sorted(os.listdir(tmp_path / "dist" / "small"))
     assert made in (
-        ["RUNBOOK.md", "SHA256SUMS", "manifest.toml", "pve1.sh", "pve2.sh", "pve3.sh"],
-        ["RUNBOOK.md", "SHA256SUMS", "manifest.toml", "pve4.sh", "pve5.sh"],
+        ["RUNBOOK.md", "SHA256SUMS", "manifest.toml", "pve1.sh", "pve2.sh", "pve3.sh", "runbook.html"],
+        ["RUNBOOK.md", "SHA256SUMS", "manifest.toml", "pve4.sh", "pve5.sh", "runbook.html"],
     )
     assert os.listdir(tmp_path / "dist") == ["small"]
 

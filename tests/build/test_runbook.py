@@ -6,6 +6,7 @@ import hashlib
 import re
 import shlex
 from functools import cache
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,8 +22,10 @@ from pvegen import target
 from pvegen.derive import View
 from pvegen.plan import plan
 from pvegen.render import Rendered, Renderer
-from pvegen.runbook import MARKDOWN, pages
-from pvegen.runbook.forms import code_span, fenced, plain
+from pvegen.runbook import HTML, MARKDOWN, pages
+from pvegen.runbook.content import content
+from pvegen.runbook.forms import Forms, code_span, fenced, plain
+from pvegen.runbook.picture import picture
 
 PROFILE = settings(max_examples=15, deadline=None, database=None, derandomize=True)
 DESCRIPTIONS = [*desk.EXAMPLES, *desk.FIXTURES]
@@ -54,6 +57,37 @@ def of(path: Path) -> Made:
 
 def markdown(one: Made) -> str:
     return one.pages[MARKDOWN]
+
+
+class Read(HTMLParser):
+    """What a page is made of: every tag with the names of its attributes, and the text in it."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, ...]] = []
+        self.commands: list[str] = []
+        self.sums: list[str] = []
+        self.texts: list[str] = []
+        self.left: list[str] = []
+        self._into: list[str] | None = None
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, *sorted(name for name, _ in attrs)))
+        self._into = {"type": self.commands, "sum": self.sums}.get(dict(attrs).get("class") or "")
+        self.left += [value for name, value in attrs if name in ("href", "src") and value and value[0] != "#"]
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+        if self._into is not None:
+            self._into.append(data)
+            self._into = None
+
+
+@cache
+def page(path: Path) -> Read:
+    return Read(of(path).pages[HTML])
 
 
 def commands(text: str) -> list[str]:
@@ -263,3 +297,77 @@ def test_the_runbook_of_any_description(
             assert f"{interface.name}: " in text
     assert text.endswith("\n") and not text.endswith("\n\n") and "\n\n\n" not in text
     assert not [line for line in text.splitlines() if line.rstrip() != line or not line.isprintable()]
+
+
+@pytest.mark.parametrize("path", DESCRIPTIONS, ids=lambda path: path.stem)
+def test_both_forms_say_the_same(path: Path) -> None:
+    one, read = of(path), page(path)
+    assert read.commands == commands(markdown(one))
+    sums = [hashlib.sha256(script.text.encode()).hexdigest() for script in one.scripts]
+    assert [text.replace(" ", "") for text in read.sums] == sums
+    words = re.sub(r"\W+", "", "".join(read.texts))
+    for text in ("What the scripts may say", "Ports to open", "When it stops"):
+        for cell in re.findall(r"(?<=\| )[^|`]{20,}(?= \|)", section(markdown(one), text)):
+            assert re.sub(r"\W+", "", cell) in words, cell
+
+
+@pytest.mark.parametrize("path", DESCRIPTIONS, ids=lambda path: path.stem)
+def test_the_page_needs_nothing_from_elsewhere(path: Path) -> None:
+    read = page(path)
+    assert read.left == ["data:,"]
+    assert not {tag[0] for tag in read.tags} & {"script", "img", "iframe", "object", "embed", "base", "form"}
+    assert not [tag for tag in read.tags if any(name.startswith("on") for name in tag[1:])]
+    assert "url(" not in of(path).pages[HTML] and "@import" not in of(path).pages[HTML]
+
+
+def with_text(value: Any, text: str) -> Any:
+    """What a runbook is made of with a text in the place of every other text."""
+    if isinstance(value, dict):
+        kept = ("bond", "vlan", "bridge", "nic")
+        return {name: item if item in kept else with_text(item, text) for name, item in value.items()}
+    if isinstance(value, tuple) and hasattr(value, "_replace"):
+        names = [name for name in value._fields if name not in ("kind", "way", "purpose", "network")]
+        return value._replace(**{name: with_text(getattr(value, name), text) for name in names})
+    if isinstance(value, (list, tuple)):
+        return type(value)(with_text(item, text) for item in value)
+    return text if isinstance(value, str) and value else value
+
+
+@cache
+def of_trio() -> dict[str, Any]:
+    view = desk.view(desk.ROOT / "examples" / "trio.toml")
+    system = target.load(view.description.cluster.target)
+    scripts = plan(view, system)
+    return content(view, system, scripts, [renderer().script(script) for script in scripts], renderer())
+
+
+def unfenced(text: str) -> list[str]:
+    """The beginnings of Markdown's lines, without blocks of code."""
+    without = re.sub(r"^ *(`{3,})\w+\n(.*\n)*? *\1$", "", text, flags=re.MULTILINE)
+    return [line[:2] if line.startswith(("# ", "##", "- ", "| ", "|-")) else "" for line in without.splitlines()]
+
+
+HARD = [
+    *HOSTILE,
+    "</code></svg><script>alert(1)</script>",
+    "\" onload=x '",
+    "a|b`c",
+    "*_x_* [y](z) <b>",
+    "&amp;&lt;",
+    "x\n# y\n",
+]
+
+
+@pytest.mark.parametrize("text", HARD)
+def test_no_text_that_came_past_the_checks_breaks_a_page(text: str) -> None:
+    """With any text for every text, the page has no other kinds of parts, and Markdown no other lines."""
+    values, made = of_trio(), []
+    for inner in ("harmless", text):
+        said = {name: with_text(value, inner) for name, value in values.items() if name not in ("said", "tiles")}
+        said["tiles"] = picture(said["nodes"], said["networks"])
+        said["said"] = values["said"]
+        made.append(said)
+    plain_page, hard_page = (Read(Forms().html(one)) for one in made)
+    assert set(hard_page.tags) == set(plain_page.tags)
+    assert hard_page.left == plain_page.left
+    assert unfenced(Forms().markdown(made[1])) == unfenced(Forms().markdown(made[0]))
