@@ -44,7 +44,7 @@ def content(
     order = order_of_running(view.nodes)
     nodes = [_node(node, by_node, renderer) for node in order]
     networks = network_rows(view)
-    said = Said(renderer, [made.text for made in rendered], _known(view, target, renderer))
+    said = Said(renderer, rendered, _known(view, target, renderer))
     return {
         "cluster": view.description.cluster.name,
         "title": target.title,

@@ -8,7 +8,6 @@ by side without a gap: the lines of the networks then go from node to node.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from pvegen.catalogue import visible
@@ -49,17 +48,17 @@ class Line(NamedTuple):
     kind: str
 
 
-@dataclass
 class Tile:
-    """A node's part of the picture, and how high it is."""
+    """A node's part of the picture, and how high it is; filled in as it is drawn."""
 
-    node: str
-    width: float = WIDTH
-    height: float = 0
-    boxes: list[Box] = field(default_factory=list)
-    lines: list[Line] = field(default_factory=list)
-    dots: list[tuple[float, float, str]] = field(default_factory=list)
-    texts: list[Text] = field(default_factory=list)
+    def __init__(self, node: str) -> None:
+        self.node = node
+        self.width = WIDTH
+        self.height: float = 0
+        self.boxes: list[Box] = []
+        self.lines: list[Line] = []
+        self.dots: list[tuple[float, float, str]] = []
+        self.texts: list[Text] = []
 
 
 def picture(nodes: list[dict[str, Any]], networks: list[Network]) -> list[Tile]:
