@@ -7,6 +7,7 @@ import re
 import shlex
 from functools import cache
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,13 +20,14 @@ from strategies import descriptions
 from test_quote import HOSTILE
 
 from pvegen import target
-from pvegen.derive import View
+from pvegen.derive import View, order_of_running
 from pvegen.plan import plan
 from pvegen.render import Rendered, Renderer
 from pvegen.runbook import HTML, MARKDOWN, pages
 from pvegen.runbook.content import content
 from pvegen.runbook.forms import Forms, code_span, fenced, plain
-from pvegen.runbook.picture import picture
+from pvegen.runbook.picture import CHAR, Tile, picture
+from pvegen.runbook.tree import network_rows, tree
 
 PROFILE = settings(max_examples=15, deadline=None, database=None, derandomize=True)
 DESCRIPTIONS = [*desk.EXAMPLES, *desk.FIXTURES]
@@ -281,6 +283,27 @@ def test_no_text_breaks_out_of_markdown(text: str) -> None:
     assert len(block) == 3 and block[0].rstrip("tex") == block[2] and block[2] not in block[1]
 
 
+def picture_of(view: View) -> list[Tile]:
+    nodes = [
+        {"name": node.name, "role": "", "tree": tree(node, alone=not view.is_cluster)}
+        for node in order_of_running(view.nodes)
+    ]
+    return picture(nodes, network_rows(view))
+
+
+def assert_fits(tile: Tile) -> None:
+    """No line of text is wider than the box that it is in or the drawing, and none lies on another."""
+    for text in tile.texts:
+        right = text.x + CHAR * len(f"{text.name} {text.rest}".strip())
+        inside = [
+            box for box in tile.boxes if box.x <= text.x <= box.x + box.width and box.y < text.y < box.y + box.height
+        ]
+        assert all(right <= box.x + box.width for box in inside) and right <= tile.width, text
+        assert text.y < tile.height
+    heights = [text.y for text in tile.texts]
+    assert all(high - low >= 11 for low, high in pairwise(heights))
+
+
 @PROFILE
 @given(data=descriptions(), chance=st.integers(0, 3))
 def test_the_runbook_of_any_description(
@@ -295,6 +318,15 @@ def test_the_runbook_of_any_description(
         assert f"\n`{node.name}`\n" in text
         for interface in node.interfaces:
             assert f"{interface.name}: " in text
+    read = Read(one.pages[HTML])
+    assert read.commands == commands(text)
+    for tile, node in zip(picture_of(one.view), order_of_running(one.view.nodes), strict=True):
+        assert tile.node == node.name
+        drawn = "".join(f"{text.name} {text.rest}".replace(" ", "") for text in tile.texts)
+        for interface in node.interfaces:
+            assert interface.name in drawn
+            assert all(str(address) in drawn for address in (interface.address, interface.address6) if address)
+        assert_fits(tile)
     assert text.endswith("\n") and not text.endswith("\n\n") and "\n\n\n" not in text
     assert not [line for line in text.splitlines() if line.rstrip() != line or not line.isprintable()]
 
