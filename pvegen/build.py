@@ -16,7 +16,7 @@ from pvegen.output import Folder
 from pvegen.plan import plan
 from pvegen.render import Rendered, Renderer
 from pvegen.snippets import SnippetError
-from pvegen.target import Target, Targets, shipped
+from pvegen.target import Targets, shipped
 
 
 def build(
