@@ -123,13 +123,13 @@ def _folder(view: View, scripts: list[Rendered], runbook: dict[str, str]) -> Fol
     files |= {name: text.encode() for name, text in runbook.items()}
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     sums = "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items()))
-    manifest = _manifest(view, [script.node for script in scripts], list(runbook), digests)
+    manifest = _manifest(view, list(runbook), digests)
     return Folder(
         view.description.cluster.name, files | {output.SUMS: sums.encode(), output.MANIFEST: manifest.encode()}
     )
 
 
-def _manifest(view: View, nodes: list[str], runbook: list[str], digests: dict[str, str]) -> str:
+def _manifest(view: View, runbook: list[str], digests: dict[str, str]) -> str:
     """manifest.toml: what was built, of what, and in which order the scripts are run."""
     import tomli_w
 
@@ -140,12 +140,20 @@ def _manifest(view: View, nodes: list[str], runbook: list[str], digests: dict[st
             "pvegen": __version__,
             "cluster": cluster.name,
             "target": cluster.target,
+            "join": cluster.join,
+            "trust": view.description.ssh.trust,
             "description": {"sha256": description_digest(view)},
             "order": [f"{node.name}.sh" for node in order_of_running(view.nodes)],
-            "script": [{"file": f"{node}.sh", "node": node, "sha256": digests[f"{node}.sh"]} for node in nodes],
+            "script": [_script_entry(node.name, node.member, digests) for node in view.nodes],
             "runbook": [{"file": name, "sha256": digests[name]} for name in runbook],
         }
     )
+
+
+def _script_entry(node: str, member: str | None, digests: dict[str, str]) -> dict[str, str]:
+    """What the manifest has of a node's script."""
+    name = f"{node}.sh"
+    return {"file": name, "node": node, "sha256": digests[name], **({"joins": member} if member else {})}
 
 
 def description_digest(view: View) -> str:
