@@ -44,6 +44,7 @@ class Catalogue:
         self.targets: dict[str, Any] = {}
         self.show: dict[str, str] = {}
         self.runbook: dict[str, str] = {}
+        self.bundle: dict[str, str] = {}
         for head in reversed(heads):
             self.words |= head.get("words", {})
             self.report |= head.get("report", {})
@@ -52,6 +53,7 @@ class Catalogue:
             self.targets |= head.get("targets", {})
             self.show |= head.get("show", {})
             self.runbook |= head.get("runbook", {})
+            self.bundle |= head.get("bundle", {})
 
     @property
     def codes(self) -> list[str]:

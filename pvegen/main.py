@@ -19,7 +19,7 @@ _files = click.argument("files", nargs=-1, metavar="[FILE]...")
 
 
 def _path(value: str) -> Path:
-    """A parameter's type; pathlib takes a while to load, and only `build` needs it."""
+    """A parameter's type; pathlib takes a while to load, and only what writes or reads folders needs it."""
     from pathlib import Path
 
     return Path(value)
@@ -128,6 +128,41 @@ def targets(words: tuple[str, ...], targets: str | None, form: str) -> int:
     if words[0] == "diff" and len(words) == 3:
         return command.diff(words[1], words[2], targets, form=form)
     raise click.UsageError("Takes nothing, one NAME, or diff and two.")
+
+
+@cli.command()
+@click.argument("folders", nargs=-1, type=_path, metavar="[FOLDER]...")
+@click.option("-o", "--output", type=_path, default=".", metavar="DIR", help="Where the bundles go; here by default.")
+@click.option("--iso", is_flag=True, help="An ISO image too, for virtual media.")
+def bundle(folders: tuple[Path, ...], output: Path, iso: bool) -> int:
+    """Put a built FOLDER (the one in dist/) into one file, to be carried to the nodes."""
+    from pvegen.commands.bundle import bundle
+
+    return bundle(folders, output, iso=iso)
+
+
+@cli.command()
+@click.argument("files", nargs=-1, type=_path, metavar="FILE...", required=True)
+@click.option("--key", type=_path, metavar="KEY", required=True,
+              help="A private key of OpenSSH's, or a public one whose private half the agent has.")
+def sign(files: tuple[Path, ...], key: Path) -> int:
+    """Sign bundles with OpenSSH, and say how a node sees that."""
+    from pvegen.commands.sign import sign
+
+    return sign(files, key)
+
+
+@cli.command("verify-bundle")
+@click.argument("file", type=_path)
+@click.option("--key", type=_path, metavar="FILE", help="Public keys, one a line: one of them has to have signed.")
+@click.option("--signature", type=_path, metavar="FILE", help="The signature, if it is not beside the bundle.")
+@click.option("--sum", "digest", metavar="SHA256", help="The bundle has this sum; instead of a signature.")
+@click.option("--no-signature", "unsigned", is_flag=True, help="Look at the bundle's own sums alone.")
+def verify_bundle(file: Path, key: Path | None, signature: Path | None, digest: str | None, unsigned: bool) -> int:
+    """See that a bundle is whole, and who signed it."""
+    from pvegen.commands.verify_bundle import verify_bundle
+
+    return verify_bundle(file, key=key, signed=signature, digest=digest, unsigned=unsigned)
 
 
 def run(arguments: Sequence[str]) -> int:
