@@ -18,6 +18,9 @@ from pvegen.render import Rendered, Renderer
 from pvegen.snippets import SnippetError
 from pvegen.target import Targets, shipped
 
+# Findings of ShellCheck that are followed back to the description; each takes some seconds.
+_TRACED = 3
+
 
 def build(
     views: list[View], place: Path, *, check: bool, lint: bool, snippets: Path | None, said: TextIO | None = None,
@@ -36,7 +39,7 @@ def build(
     folders = [_folder(view, *one) for view, one in zip(views, built, strict=True)]
     _refuse_strays(place, folders)
     if lint:
-        _lint([script for scripts, _ in built for script in scripts], snippets)
+        _lint(views, [scripts for scripts, _ in built], snippets, targets or shipped())
     if check:
         return _compare(place, folders, said)
     output.write(place, folders)
@@ -103,18 +106,23 @@ def _is_of_site(snippet: str, site: Path | None) -> bool:
     return site is not None and (site / snippet).exists()
 
 
-def _lint(scripts: list[Rendered], site: Path | None) -> None:
+def _lint(views: list[View], rendered: list[list[Rendered]], site: Path | None, targets: Targets) -> None:
+    """Raise Refused or InternalError where ShellCheck finds something, with the keys that each finding comes from."""
     from pvegen.lint import LintError, lint
 
     try:
-        findings = lint(scripts)
+        findings = lint(script for scripts in rendered for script in scripts)
     except LintError as error:
         raise Refused(str(error)) from error
-    listed = "\n".join(map(str, findings))
+    if not findings:
+        return
+    from pvegen.trace import sources
+
+    listed = "\n".join(f"{one}{sources(views, one.node, one.line, site, targets)}" for one in findings[:_TRACED])
+    listed += "".join(f"\n{one}" for one in findings[_TRACED:])
     if any(_is_of_site(finding.snippet, site) for finding in findings):
         raise Refused(texts()["findings"].format(findings=listed).strip())
-    if findings:
-        raise InternalError(f"ShellCheck finds faults in what was built:\n{listed}")
+    raise InternalError(f"ShellCheck finds faults in what was built:\n{listed}")
 
 
 def _folder(view: View, scripts: list[Rendered], runbook: dict[str, str]) -> Folder:

@@ -45,6 +45,7 @@ class Catalogue:
         self.show: dict[str, str] = {}
         self.runbook: dict[str, str] = {}
         self.bundle: dict[str, str] = {}
+        self.review: dict[str, str] = {}
         for head in reversed(heads):
             self.words |= head.get("words", {})
             self.report |= head.get("report", {})
@@ -54,6 +55,7 @@ class Catalogue:
             self.show |= head.get("show", {})
             self.runbook |= head.get("runbook", {})
             self.bundle |= head.get("bundle", {})
+            self.review |= head.get("review", {})
 
     @property
     def codes(self) -> list[str]:

@@ -165,6 +165,26 @@ def verify_bundle(file: Path, key: Path | None, signature: Path | None, digest: 
     return verify_bundle(file, key=key, signed=signature, digest=digest, unsigned=unsigned)
 
 
+_description = click.option("-d", "--description", metavar="FILE", help="The description; else it is looked for.")
+
+
+@cli.command()
+@click.argument("where", metavar="SCRIPT:LINE|STEP")
+@_description
+@click.option("--snippets", type=_path, metavar="DIR", help="Shell snippets of your own, as build had them.")
+@_targets
+@click.option("--format", "form", type=click.Choice(("text", "json")), default="text", show_default=True)
+def trace(where: str, description: str | None, snippets: Path | None, targets: str | None, form: str) -> int:
+    """Tell where a line or step of a script comes from.
+
+    That is: step, snippet, keys of the description, facts of the target. For LINE stands a
+    step's name too, or the line of TAP that a run printed.
+    """
+    from pvegen.commands.trace import trace
+
+    return trace(where, stated=description, snippets=snippets, targets=targets, form=form)
+
+
 def run(arguments: Sequence[str]) -> int:
     """Run one command line; its exit status. Exceptions other than those of a wrong call pass through."""
     try:

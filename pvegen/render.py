@@ -134,6 +134,17 @@ class Renderer:
         text = signed(text)
         return Rendered(script.node, text, head + tail, runtime.text, _origins(head, steps, runtime.pieces))
 
+    def told(self, script: Script, name: str) -> tuple[str, str]:
+        """The title of a step and its reason, as a script says them. Raises SnippetError."""
+        step = next(step for step in script.steps if step.name == name)
+        plain = {k: v for k, v in (script.values | step.values).items() if isinstance(v, (str, int))}
+        title, why = (self._messages.words(f"step.{step.snippet}.{part}", **plain) for part in ("title", "why"))
+        return title, why
+
+    def path_of(self, snippet: str) -> str:
+        """Where a snippet stands on disk: a site's own, else ours."""
+        return self._find(snippet)
+
     def _runtime(self, calls: list[str], manager: str, *, by_api: bool) -> Runtime:
         """The runtime for scripts that know these calls, where the network is this
         manager's, of nodes that join through the API or not; it holds no data."""

@@ -63,6 +63,10 @@ class Source:
             return self._mended[place.line]
         return place if inside is None else self._narrow(place, inside)
 
+    def has(self, path: Path) -> bool:
+        """Whether a key or table stands in the text."""
+        return self._as_stated(path) in self._positions
+
     def take_for(self, meant: Path, table: Path, *parts: str | int) -> None:
         """Let a path mean what stands elsewhere in a table that it is in: there at these parts."""
         self._stated[meant] = table, parts
