@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='8d8ed2bb0fc20c30fccabc5e43f9f23669ee9a33c127adc8da90a722ce2f6a04'
+digest='42875649d804a8bae358cea2c60ee71bde7d6880d4aa4fa706825eb16f8e969f'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -456,6 +456,7 @@ main() {
     # What would have the commands that we call read, load or run something else.
     unset LD_PRELOAD LD_LIBRARY_PATH LD_AUDIT GCONV_PATH LOCPATH NLSPATH TZDIR HOSTALIASES OPENSSL_CONF SSL_CERT_FILE SSL_CERT_DIR SSLKEYLOGFILE SSH_ASKPASS \
         PERL5LIB PERL5OPT PERL5DB PYTHONPATH PYTHONHOME PYTHONSTARTUP AWKPATH AWKLIBPATH TAR_OPTIONS RSYNC_RSH DIFF_OPTIONS
+    # With -a all that is set from here on would be handed to every command.
     set +aefC
     umask 022
     # Some shells keep here-documents in files: not on the disk, which may be full.
@@ -2414,13 +2415,14 @@ need_series() {
     if is_word "${pve_version%%.*}" "$series_wanted"; then
         need_met "Proxmox VE $pve_version"
     else
-        series_do="The script was built for $target: build it for the series that is installed (pveversion), or install Proxmox VE first."
+        fits=''
         for fit in "$@"; do
-            fit_target=${fit##*:}
             if [ -e "${fit%%:*}" ] && [ "${fit%:*}" = "${fit%%:*}:${pve_version%%.*}" ]; then
-                series_do="The script was built for $target. This node needs target = \"$fit_target\" in the description: all nodes of a cluster run the same series."
+                fits="${fits:+$fits\" or \"}${fit##*:}"
             fi
         done
+        series_do="The script was built for $target: build it for the series that is installed (pveversion), or install Proxmox VE first."
+        [ -z "$fits" ] || series_do="The script was built for $target. This node needs target = \"$fits\" in the description: all nodes of a cluster run the same series."
         need_failed "Proxmox VE ${pve_version:-?} is installed, the script is for series $series_wanted" "$series_do"
     fi
 }

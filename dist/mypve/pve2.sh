@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='bb5b0818f73517743ffae293d08d9c6cef86d87b3374029ec7bd0ccda923b7f7'
+digest='6d87dc8f13957a2066c0efbe61dddc59cf79e4713cc39c3b3d4810e1e8c23aa0'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -454,6 +454,7 @@ main() {
     # What would have the commands that we call read, load or run something else.
     unset LD_PRELOAD LD_LIBRARY_PATH LD_AUDIT GCONV_PATH LOCPATH NLSPATH TZDIR HOSTALIASES OPENSSL_CONF SSL_CERT_FILE SSL_CERT_DIR SSLKEYLOGFILE SSH_ASKPASS \
         PERL5LIB PERL5OPT PERL5DB PYTHONPATH PYTHONHOME PYTHONSTARTUP AWKPATH AWKLIBPATH TAR_OPTIONS RSYNC_RSH DIFF_OPTIONS
+    # With -a all that is set from here on would be handed to every command.
     set +aefC
     umask 022
     # Some shells keep here-documents in files: not on the disk, which may be full.
@@ -2398,13 +2399,14 @@ need_series() {
     if is_word "${pve_version%%.*}" "$series_wanted"; then
         need_met "Proxmox VE $pve_version"
     else
-        series_do="The script was built for $target: build it for the series that is installed (pveversion), or install Proxmox VE first."
+        fits=''
         for fit in "$@"; do
-            fit_target=${fit##*:}
             if [ -e "${fit%%:*}" ] && [ "${fit%:*}" = "${fit%%:*}:${pve_version%%.*}" ]; then
-                series_do="The script was built for $target. This node needs target = \"$fit_target\" in the description: all nodes of a cluster run the same series."
+                fits="${fits:+$fits\" or \"}${fit##*:}"
             fi
         done
+        series_do="The script was built for $target: build it for the series that is installed (pveversion), or install Proxmox VE first."
+        [ -z "$fits" ] || series_do="The script was built for $target. This node needs target = \"$fits\" in the description: all nodes of a cluster run the same series."
         need_failed "Proxmox VE ${pve_version:-?} is installed, the script is for series $series_wanted" "$series_do"
     fi
 }

@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='2c3a7bae1990e899920e710c9bde6d29d49fa946a0534c2022f5d96aafbc83a7'
+digest='a12fd227b538577d52a6cde7d8df824e8f09fdd23c255a9b9afc4152d51c6218'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -155,10 +155,10 @@ END
 }
 
 # The bridge that guests are plugged into. The node's own address is on the
-# bridge, and the NIC is its port without address. ifupdown2 has one file; our
-# stanzas take the place of those for the same interfaces, all others stay.
-# The network is switched under a timer: unless the node itself proves the new
-# one, the old one comes back.
+# bridge, and the NIC is its port without address. /etc/network/interfaces has
+# it all; our stanzas take the place of those for the same interfaces, all
+# others stay. The network is switched under a timer: unless the node itself
+# proves the new one, the old one comes back.
 # What the switch of the network has to know.
 network_manager=ifupdown2
 network_bridges='vmbr0'
@@ -241,6 +241,7 @@ step_bridge() {
     need_interface eno1 'bond0 vmbr0'
     need_interface eno2 'bond0 vmbr0'
     need_no_stanza_elsewhere eno3 eno1 eno2 bond0 vmbr0
+    need 'the name servers of the description come into /etc/resolv.conf' 'Without resolvconf nothing carries dns-nameservers from /etc/network/interfaces into /etc/resolv.conf. Install it (apt-get install resolvconf), or write the name servers into /etc/resolv.conf by hand; then start again.' takes_nameservers 10.20.0.1 2001:db8:20::1
     need 'no change of the web interface waits in /etc/network/interfaces.new' 'It would replace our file at the next boot. Apply or discard it in the web interface (the node, Network).' test ! -e /etc/network/interfaces.new
     need_free bond0 'bond0 vmbr0'
     on_change network
@@ -314,6 +315,7 @@ step_trust() {
 # by pvecm, when it has a configuration, and enabled after that.
 step_services() {
     need_bare_mountpoint
+    need_no_example
     want_units present run rrdcached ksmtuned crond lxcfs rpcbind lxc lxc-net lxc-monitord
     want_units required run pve-cluster
 }
@@ -445,6 +447,7 @@ main() {
     # What would have the commands that we call read, load or run something else.
     unset LD_PRELOAD LD_LIBRARY_PATH LD_AUDIT GCONV_PATH LOCPATH NLSPATH TZDIR HOSTALIASES OPENSSL_CONF SSL_CERT_FILE SSL_CERT_DIR SSLKEYLOGFILE SSH_ASKPASS \
         PERL5LIB PERL5OPT PERL5DB PYTHONPATH PYTHONHOME PYTHONSTARTUP AWKPATH AWKLIBPATH TAR_OPTIONS RSYNC_RSH DIFF_OPTIONS
+    # With -a all that is set from here on would be handed to every command.
     set +aefC
     umask 022
     # Some shells keep here-documents in files: not on the disk, which may be full.
@@ -2273,13 +2276,14 @@ need_series() {
     if is_word "${pve_version%%.*}" "$series_wanted"; then
         need_met "Proxmox VE $pve_version"
     else
-        series_do="The script was built for $target: build it for the series that is installed (pveversion), or install Proxmox VE first."
+        fits=''
         for fit in "$@"; do
-            fit_target=${fit##*:}
             if [ -e "${fit%%:*}" ] && [ "${fit%:*}" = "${fit%%:*}:${pve_version%%.*}" ]; then
-                series_do="The script was built for $target. This node needs target = \"$fit_target\" in the description: all nodes of a cluster run the same series."
+                fits="${fits:+$fits\" or \"}${fit##*:}"
             fi
         done
+        series_do="The script was built for $target: build it for the series that is installed (pveversion), or install Proxmox VE first."
+        [ -z "$fits" ] || series_do="The script was built for $target. This node needs target = \"$fits\" in the description: all nodes of a cluster run the same series."
         need_failed "Proxmox VE ${pve_version:-?} is installed, the script is for series $series_wanted" "$series_do"
     fi
 }
@@ -2936,6 +2940,15 @@ uses_nameserver() {
         [ "$resolv_word $resolv_server" != "nameserver $1" ] || return 0
     done </etc/resolv.conf
     return 1
+}
+
+# takes_nameservers ADDRESS...: dns-nameservers come into /etc/resolv.conf, by resolvconf,
+# or need not, for they are there. Neither ifupdown nor ifupdown2 does it by itself.
+takes_nameservers() {
+    ! command -v resolvconf >/dev/null 2>&1 || return 0
+    for name_server in "$@"; do
+        uses_nameserver "$name_server" || return 1
+    done
 }
 
 # The network is switched as a transaction. Before anything changes, a timer that outlives
@@ -4819,6 +4832,15 @@ says_of_members() {
         *"$1"*) return 0 ;;
         *) return 1 ;;
     esac
+}
+
+# need_no_example: where the package is believed to bring none, none is there that
+# pve-cluster would take over when it makes its database.
+need_no_example() {
+    if [ "$phase" = need ] && [ -e /etc/corosync/corosync.conf ] && [ ! -e /etc/corosync/authkey ] &&
+        [ ! -e /var/lib/pve-cluster/config.db ] && ! is_member; then
+        need_failed '/etc/corosync/corosync.conf is of no cluster that this node is in, and pve-cluster would take it for one when it starts for the first time' 'Look at it. If nobody needs it, move it away: mv /etc/corosync/corosync.conf /root/'
+    fi
 }
 
 # want_certificate: pveproxy makes the node's own when it starts, and has made none

@@ -194,6 +194,7 @@ step_trust() {
 # by pvecm, when it has a configuration, and enabled after that.
 step_services() {
     need_bare_mountpoint
+    need_no_example
     want_units present run rrdcached ksmtuned crond lxcfs rpcbind lxc lxc-net lxc-monitord
     want_units required run pve-cluster
 }

@@ -53,10 +53,10 @@ step_time() {
 }
 
 # The bridge that guests are plugged into. The node's own address is on the
-# bridge, and the NIC is its port without address. ifupdown2 has one file; our
-# stanzas take the place of those for the same interfaces, all others stay.
-# The network is switched under a timer: unless the node itself proves the new
-# one, the old one comes back.
+# bridge, and the NIC is its port without address. /etc/network/interfaces has
+# it all; our stanzas take the place of those for the same interfaces, all
+# others stay. The network is switched under a timer: unless the node itself
+# proves the new one, the old one comes back.
 # What the switch of the network has to know.
 network_manager=ifupdown2
 network_bridges='vmbr0'
@@ -163,6 +163,7 @@ step_trust() {
 # by pvecm, when it has a configuration, and enabled after that.
 step_services() {
     need_bare_mountpoint
+    need_no_example
     want_units present run rrdcached ksmtuned crond lxcfs rpcbind lxc lxc-net lxc-monitord
     want_units required run pve-cluster
 }

@@ -8,7 +8,7 @@ sshd_config=$ssh_dir/sshd_config
 sshd_unit='ssh'
 
 # Units that the steps look at: asked for all at once.
-unit_names='NetworkManager systemd-networkd connman chrony ntpsec ntp openntpd systemd-timesyncd networking rrdcached ksmtuned cron lxcfs rpcbind lxc lxc-net lxc-monitord pve-cluster pvedaemon pveproxy pvestatd pvescheduler spiceproxy pve-firewall pvefw-logger pve-ha-lrm pve-ha-crm qmeventd pve-lxc-syscalld pve-guests ssh corosync'
+unit_names='NetworkManager systemd-networkd connman chrony ntpsec ntp openntpd systemd-timesyncd networking rrdcached ksmtuned cron lxcfs rpcbind pve-cluster pvedaemon pveproxy pvestatd pvescheduler spiceproxy pve-firewall pvefw-logger pve-ha-lrm pve-ha-crm qmeventd pve-lxc-syscalld pve-guests ssh corosync'
 
 # Waits and limits, in seconds.
 limit_unit=60
@@ -59,10 +59,10 @@ END
 }
 
 # The bridge that guests are plugged into. The node's own address is on the
-# bridge, and the NIC is its port without address. ifupdown2 has one file; our
-# stanzas take the place of those for the same interfaces, all others stay.
-# The network is switched under a timer: unless the node itself proves the new
-# one, the old one comes back.
+# bridge, and the NIC is its port without address. /etc/network/interfaces has
+# it all; our stanzas take the place of those for the same interfaces, all
+# others stay. The network is switched under a timer: unless the node itself
+# proves the new one, the old one comes back.
 # What the switch of the network has to know.
 network_manager=ifupdown2
 network_bridges='vmbr0'
@@ -157,7 +157,8 @@ step_trust() {
 # by pvecm, when it has a configuration, and enabled after that.
 step_services() {
     need_bare_mountpoint
-    want_units present run rrdcached ksmtuned cron lxcfs rpcbind lxc lxc-net lxc-monitord
+    need_no_example
+    want_units present run rrdcached ksmtuned cron lxcfs rpcbind
     want_units required run pve-cluster
 }
 

@@ -8,7 +8,7 @@ sshd_config=$ssh_dir/sshd_config
 sshd_unit='ssh'
 
 # Units that the steps look at: asked for all at once.
-unit_names='NetworkManager systemd-networkd connman chrony ntpsec ntp openntpd systemd-timesyncd networking rrdcached ksmtuned cron lxcfs rpcbind lxc lxc-net lxc-monitord pve-cluster pvedaemon pveproxy pvestatd pvescheduler spiceproxy pve-firewall pvefw-logger pve-ha-lrm pve-ha-crm qmeventd pve-lxc-syscalld pve-guests ssh corosync'
+unit_names='NetworkManager systemd-networkd connman chrony ntpsec ntp openntpd systemd-timesyncd networking rrdcached ksmtuned cron lxcfs rpcbind pve-cluster pvedaemon pveproxy pvestatd pvescheduler spiceproxy pve-firewall pvefw-logger pve-ha-lrm pve-ha-crm qmeventd pve-lxc-syscalld pve-guests ssh corosync'
 
 # Waits and limits, in seconds.
 limit_unit=60
@@ -92,10 +92,10 @@ END
 }
 
 # The bridge that guests are plugged into. The node's own address is on the
-# bridge, and the NIC is its port without address. ifupdown2 has one file; our
-# stanzas take the place of those for the same interfaces, all others stay.
-# The network is switched under a timer: unless the node itself proves the new
-# one, the old one comes back.
+# bridge, and the NIC is its port without address. /etc/network/interfaces has
+# it all; our stanzas take the place of those for the same interfaces, all
+# others stay. The network is switched under a timer: unless the node itself
+# proves the new one, the old one comes back.
 # What the switch of the network has to know.
 network_manager=ifupdown2
 network_bridges='vmbr0 vmbr50 vmbr1'
@@ -141,6 +141,7 @@ network_state() {
     holds 'vmbr50 has forward delay 0' has_delay vmbr50 0
     holds 'vmbr1 is up' is_up vmbr1
     holds 'vmbr1 has forward delay 0' has_delay vmbr1 0
+    holds 'vmbr1 is VLAN-aware' is_vlan_aware vmbr1
     holds 'vmbr1 has 2001:db8:21::11/64' has_address vmbr1 2001:db8:21::11/64
 }
 
@@ -216,6 +217,8 @@ iface vmbr1 inet manual
 	bridge-ports none
 	bridge-stp off
 	bridge-fd 0
+	bridge-vlan-aware yes
+	bridge-vids 2-4094
 
 iface vmbr1 inet6 static
 	address 2001:db8:21::11/64
@@ -227,6 +230,7 @@ step_bridge() {
     need_interface eno1 'bond0 vmbr0 vmbr50 vmbr1'
     need_interface eno2 'bond0 vmbr0 vmbr50 vmbr1'
     need_no_stanza_elsewhere eno3 eno1 eno2 bond0 bond0.40 bond0.50 vmbr0 vmbr50 vmbr1
+    need 'the name servers of the description come into /etc/resolv.conf' 'Without resolvconf nothing carries dns-nameservers from /etc/network/interfaces into /etc/resolv.conf. Install it (apt-get install resolvconf), or write the name servers into /etc/resolv.conf by hand; then start again.' takes_nameservers 10.20.0.1 2001:db8:20::1
     need 'no change of the web interface waits in /etc/network/interfaces.new' 'It would replace our file at the next boot. Apply or discard it in the web interface (the node, Network).' test ! -e /etc/network/interfaces.new
     need_free bond0 'bond0 vmbr0 vmbr50 vmbr1'
     need_free bond0.40 'bond0 vmbr0 vmbr50 vmbr1'
@@ -290,7 +294,8 @@ step_trust() {
 # by pvecm, when it has a configuration, and enabled after that.
 step_services() {
     need_bare_mountpoint
-    want_units present run rrdcached ksmtuned cron lxcfs rpcbind lxc lxc-net lxc-monitord
+    need_no_example
+    want_units present run rrdcached ksmtuned cron lxcfs rpcbind
     want_units required run pve-cluster
 }
 
