@@ -374,8 +374,8 @@ def test_a_failure_that_pvecm_calls_success_is_led_out_by_the_messages() -> None
 
 # The password ---------------------------------------------------------------------------------------------------------
 
-# Before the login the script is held up for as long as the test needs.
-HOLD = '#!/bin/sh\ntouch /tmp/held\nuntil [ -e /tmp/go ]; do sleep 0.05; done\nexec /usr/bin/od "$@"\n'
+# Between the look at the certificate and the login the script is held up for as long as the test needs.
+HOLD = '#!/bin/sh\ntouch /tmp/held\nuntil [ -e /tmp/go ]; do sleep 0.05; done\nexec /usr/bin/wc "$@"\n'
 SERVE = """
 systemctl stop pveproxy
 openssl req -batch -new -x509 -nodes -newkey ec -pkeyopt ec_paramgen_curve:P-256 -keyout /tmp/key -out /tmp/cert \
@@ -399,7 +399,7 @@ cp cert.pem "certs/$(openssl x509 -noout -hash -in cert.pem).0"
 def test_a_machine_that_comes_in_between_gets_no_password(trusted: bool) -> None:
     """Not even with a certificate that this system would trust."""
     with a_pair() as nodes:
-        nodes["pve2"].put("/usr/sbin/od", HOLD, 0o755)
+        nodes["pve2"].put("/usr/sbin/wc", HOLD, 0o755)
         ended: list[Run] = []
         thread = threading.Thread(target=lambda: ended.append(join(nodes, "pve2")))
         thread.start()

@@ -123,7 +123,7 @@ def test_nor_where_it_was_typed(nodes: Nodes) -> None:
 
 @pytest.mark.trap("B22")
 def test_a_shell_that_knows_it_leaves_no_core_file(unjoined: Nodes) -> None:
-    """od is the first that is started with the password in the shell's memory."""
+    """od is started with the password in the memory of the shell."""
     box = unjoined["pve2"]
     box.put("/usr/sbin/od", '#!/bin/sh\nulimit -c >/tmp/core-limit\nexec /usr/bin/od "$@"\n', 0o755)
     words = shlex.join(["sh", "/root/pve2.sh", "apply", "--fingerprint", fingerprint(unjoined), "--password-fd", "0"])
