@@ -106,6 +106,13 @@ def test_the_fingerprint_of_the_description_and_nothing_more() -> None:
         assert members(nodes["pve1"]) == {"pve1": True, "pve2": True}
 
 
+def test_on_proxmox_ve_9() -> None:
+    with a_pair(system="alt-p11:9.1") as nodes:
+        join(nodes, "pve2").expect(0)
+        assert members(nodes["pve1"]) == {"pve1": True, "pve2": True}
+        nodes.verify("pve2").expect(0)
+
+
 @pytest.mark.parametrize("shell", [name for name in SHELLS if name != "dash"])
 def test_in_every_shell(shell: str) -> None:
     """With a password of all that shells, percent encoding and JSON make something of."""
