@@ -12,7 +12,7 @@ from sandbox.systems import load_system
 from scripts import support
 from scripts.nodes import address
 
-from . import found, wanted
+from . import found
 from .networks import Network
 from .trunk import Trunk
 
@@ -76,12 +76,7 @@ class Cluster:
 
     def as_described(self, name: str) -> None:
         """Fails where the kernel's network is not what the description states; says each difference."""
-        text, box = self.text, self.node[name]
-        assert found.differences(wanted.links(text, name), found.links(box)) == []
-        assert found.addresses(box) == wanted.addresses(text, name)
-        assert found.default_routes(box) == [("10.0.0.1", "vmbr0")]
-        ports = wanted.vlans(text, name)
-        assert {port: let_through for port, let_through in found.vlans(box).items() if port in ports} == ports
+        assert found.not_as_described(self.node[name], self.text, name) == []
 
     def unreached(self) -> list[str]:
         """What of the network's pings gets no answer at pve1 within some seconds."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from sandbox import Sandbox
 
+from . import wanted
 from .wanted import Links
 
 
@@ -51,9 +52,21 @@ def addresses(box: Sandbox) -> dict[str, list[str]]:
     return {name: some for name, some in found.items() if some}
 
 
-def default_routes(box: Sandbox) -> list[tuple[str, str]]:
-    """(gateway, interface) of each default route."""
-    return [(route["gateway"], route["dev"]) for route in _asked(box, "ip -j route show default")]
+def ports(box: Sandbox) -> dict[str, str]:
+    """{port: its bridge} of those over which frames pass."""
+    found = _asked(box, "bridge -j link show")
+    return {port["ifname"]: port["master"] for port in found if port["state"] == "forwarding"}
+
+
+def routes(box: Sandbox) -> set[tuple[str, str, str | None]]:
+    """(destination, interface, gateway) of each route but those that IPv6 makes by itself; default4 is 0.0.0.0/0."""
+    found: set[tuple[str, str, str | None]] = set()
+    for family in (4, 6):
+        for route in _asked(box, f"ip -{family} -j route show"):
+            to = route["dst"]
+            if not to.startswith(("fe80:", "ff00:")):
+                found.add((f"default{family}" if to == "default" else to, route["dev"], route.get("gateway")))
+    return found
 
 
 def vlans(box: Sandbox) -> dict[str, set[int]]:
@@ -64,3 +77,19 @@ def vlans(box: Sandbox) -> dict[str, set[int]]:
         }
         for port in _asked(box, "bridge -j vlan show")
     }
+
+
+def not_as_described(box: Sandbox, text: str, name: str) -> list[str]:
+    """Where the kernel's network is not what the description TEXT states of the node NAME, a line each."""
+    wrong = differences(wanted.links(text, name), links(box))
+    for what, now, meant in (
+        ("addresses", addresses(box), wanted.addresses(text, name)),
+        ("routes", routes(box), wanted.routes(text, name)),
+        ("ports", ports(box), wanted.ports(text, name)),
+    ):
+        wrong += [f"{what} are {now}, not {meant}"] if now != meant else []
+    aware = wanted.vlans(text, name)
+    if aware:
+        through = {port: some for port, some in vlans(box).items() if port in aware}
+        wrong += [f"VLANs are {through}, not {aware}"] if through != aware else []
+    return wrong

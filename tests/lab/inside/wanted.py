@@ -5,6 +5,7 @@ Nothing of pvegen is used: what it derives is what is tested.
 
 from __future__ import annotations
 
+import ipaddress
 import tomllib
 from typing import Any
 
@@ -26,14 +27,14 @@ def bridges(text: str, name: str) -> dict[str, dict[str, Any]]:
         "port": node["nic"],
         **{key: network[key] for key in ("vlan_aware", "vlans") if key in network},
     }
-    main |= {key: node[key] for key in ("address", "address6") if key in node}
+    main |= {key: node[key] for key in ("address", "address6", "mtu") if key in node}
     return {"vmbr0": main, **{bridge["name"]: bridge for bridge in node.get("bridge", ())}}
 
 
 def links(text: str, name: str) -> Links:
     """{interface: what `ip -j -d link` has to say of it} of all that the description names on a node."""
     _, node = node_table(text, name)
-    found: Links = {}
+    found: Links = {plain["name"]: {} for plain in node.get("interface", ())}
     for bond in node.get("bond", ()):
         found[bond["name"]] = {"kind": "bond", **_bond(bond)}
         found |= {nic: {"master": bond["name"]} for nic in bond["nics"]}
@@ -53,6 +54,11 @@ def links(text: str, name: str) -> Links:
     return found
 
 
+def ports(text: str, name: str) -> dict[str, str]:
+    """{port: its bridge}."""
+    return {bridge["port"]: own for own, bridge in bridges(text, name).items() if "port" in bridge}
+
+
 def _bond(bond: dict[str, Any]) -> dict[str, Any]:
     mode = bond.get("mode", "active-backup")
     made = {"mode": mode, "miimon": bond.get("miimon", 100)}
@@ -65,19 +71,36 @@ def _set_mtu(text: str, name: str, found: Links) -> None:
     """What a bridge states goes for all that is below it."""
     for own, bridge in bridges(text, name).items():
         if "mtu" in bridge:
-            below = {own, bridge["port"]}
+            below = {own, bridge.get("port", own)}
             below |= {nic for nic, link in found.items() if link["master"] in below}
             for link in below:
                 found[link]["mtu"] = bridge["mtu"]
+    for plain in node_table(text, name)[1].get("interface", ()):
+        found[plain["name"]]["mtu"] = plain.get("mtu", 1500)
 
 
 def addresses(text: str, name: str) -> dict[str, list[str]]:
     """{interface: its addresses} of those that have one."""
     _, node = node_table(text, name)
-    tables = bridges(text, name)
+    tables = bridges(text, name) | {plain["name"]: plain for plain in node.get("interface", ())}
     tables |= {vlan.get("name", f"{vlan['parent']}.{vlan['id']}"): vlan for vlan in node.get("vlan", ())}
     found = {own: [table[key] for key in ("address", "address6") if key in table] for own, table in tables.items()}
     return {own: some for own, some in found.items() if some}
+
+
+def routes(text: str, name: str) -> set[tuple[str, str, str | None]]:
+    """(destination, interface, gateway) of each route: to the networks of the addresses, and by default."""
+    network, node = node_table(text, name)
+    found: set[tuple[str, str, str | None]] = {
+        (str(ipaddress.ip_interface(address).network), own, None)
+        for own, some in addresses(text, name).items()
+        for address in some
+    }
+    for family, key in ((4, "gateway"), (6, "gateway6")):
+        gateway = node.get(key, network.get(key))
+        if gateway:
+            found.add((f"default{family}", "vmbr0", gateway))
+    return found
 
 
 def vlans(text: str, name: str) -> dict[str, set[int]]:
