@@ -217,6 +217,8 @@ def _bridge(view: View, target: Target, node: NodeView) -> Step:
         ]
         return Step("bridge", "bridge_etcnet", values)
     values.update(_interfaces(view, node))
+    kinds = {i.kind for i in node.interfaces if i.kind in ("bridge", "bond")}
+    values["kinds"] = sorted(kinds) + ["aware"] * any(bridge.vlan_aware for bridge in bridges)
     values["several_aware"] = sum(bridge.vlan_aware for bridge in bridges) > 1
     return Step("bridge", "bridge_ifupdown2", values)
 

@@ -8,20 +8,7 @@ from sandbox import diff_trees
 from . import support
 from .test_join import wait
 from .test_network import addresses
-from .test_switch import (
-    COMMANDS,
-    DIRECTORY,
-    GUARD,
-    IFACES,
-    INSTALLED,
-    MANNERS,
-    bridge,
-    clean,
-    files,
-    network,
-    node,
-    under_way,
-)
+from .test_switch import BRIDGED, DIRECTORY, GUARD, IFACES, MANNERS, bridge, clean, files, network, node, under_way
 
 pytestmark = pytest.mark.sandbox
 
@@ -55,14 +42,14 @@ def test_another_description_takes_the_whole_of_a_dead_runs_switch_back() -> Non
         assert [str(c) for c in diff_trees(disk, files(box))] == []
 
 
-@pytest.mark.parametrize("manner", ["profile", "exchange", "classic"])
+@pytest.mark.parametrize("manner", ["profile", "exchange", "restart"])
 def test_guests_on_a_bridge_that_nobody_describes(manner: str) -> None:
     """etcnet and classic ifupdown would take it down with the others."""
     with node(manner) as nodes:
         box = nodes["pve1"]
-        if manner == "classic":
-            stanza = "auto vmbr7\niface vmbr7 inet manual\n\tbridge-ports none\n"
-            box.put("/etc/network/interfaces", f"{box.read('/etc/network/interfaces')}\n{stanza}")
+        if manner == "restart":
+            bare = "\nauto vmbr7\niface vmbr7 inet manual\n\tbridge_ports none\n\tbridge_fd 0\n"
+            box.put("/etc/network/interfaces", box.read("/etc/network/interfaces") + bare)
         else:
             box.put(f"{IFACES}/vmbr7/options", "TYPE=bri\nBOOTPROTO=static\nHOST=''\nONBOOT=yes\n")
         box.run(
@@ -78,7 +65,7 @@ def test_a_gateway_that_needs_a_route_of_its_own(manner: str) -> None:
     """As hosters have it: the gateway is in no network of the node's."""
     with node(manner, silent=True) as nodes:
         box = nodes["pve1"]
-        dev = "vmbr0" if manner in INSTALLED else "eth0"
+        dev = "vmbr0" if manner in BRIDGED else "eth0"
         nodes.switch.ip("address add 10.9.9.1/32 dev sw0")
         box.run(
             f"ip route del default; ip route add 10.9.9.1 dev {dev}; ip route add default via 10.9.9.1 dev {dev}; ip route add 10.44.0.0/16 via 10.9.9.1"
@@ -162,14 +149,15 @@ def test_an_index_that_lost_its_text(text: str) -> None:
 @pytest.mark.parametrize("silent", [False, True])
 def test_what_keeps_a_lease_outlives_the_switch(manner: str, silent: bool) -> None:
     """The network's commands leave a daemon running; it must not end with what started it."""
-    place = f"/usr/sbin/{COMMANDS[manner].split()[0]}" if manner in INSTALLED else "/etc/init.d/network"
+    place = {"reload": "/usr/sbin/ifreload", "restart": "/usr/sbin/ifup"}.get(manner, "/etc/init.d/network")
     with node(manner, silent=silent) as nodes:
         box = nodes["pve1"]
         real = f"/usr/lib/real/{place.rsplit('/', 1)[1]}"
         box.run(f"mkdir -p /usr/lib/real && mv {place} {real}").check()
         daemon = "pkill -f '^sleep 4321'; setsid sleep 4321 >/dev/null 2>&1 </dev/null &"
         known = "switchto" if manner == "profile" else ""
-        box.put(place, f'#!/bin/bash\n# {known}\n{daemon}\nexec -a "${{0##*/}}" {real} "$@"\n', 0o755)
+        # Of ifup, ifdown and ifquery it is the name that counts.
+        box.put(place, f'#!/bin/bash\n# {known}\n{daemon}\nexec -a "$0" {real} "$@"\n', 0o755)
         bridge(nodes, "--confirm-within", "3").expect(1 if silent else 0)
         box.run("sleep 1; pgrep -f '^sleep 4321'").check()
 
@@ -225,8 +213,7 @@ def test_an_edit_before_the_boot_that_is_taken_back_is_kept() -> None:
 @pytest.mark.parametrize("manner", MANNERS)
 def test_interrupted_while_the_files_for_the_next_boot_are_written(manner: str) -> None:
     """None of them is left: nothing would guard the boot any more."""
-    files_of_etcnet = {"profile": "/etc/net/profile", "exchange": f"{IFACES}/eth0/options"}
-    last = files_of_etcnet.get(manner, "/etc/network/interfaces")
+    last = {"profile": "/etc/net/profile", "exchange": f"{IFACES}/eth0/options"}.get(manner, "/etc/network/interfaces")
     with node(manner) as nodes:
         box = nodes["pve1"]
         before, disk = network(box), files(box)
@@ -241,7 +228,7 @@ def test_interrupted_while_the_files_for_the_next_boot_are_written(manner: str) 
         clean(box)
 
 
-@pytest.mark.parametrize("manner", ["exchange", "reload"])
+@pytest.mark.parametrize("manner", ["exchange", "reload", "restart"])
 def test_a_disk_that_is_full_within_the_switch(manner: str) -> None:
     with node(manner, silent=True) as nodes:
         box = nodes["pve1"]

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 import pytest
 from faults.trials import end_state
 from sandbox import SHELLS, Sandbox, Tree, diff_trees
-from sandbox.requirements import require_system
 
 from . import support
 from .nodes import TARGETS, Nodes, trash
@@ -27,28 +26,23 @@ SILENT = ('gateway = "10.0.0.1"', 'gateway = "10.0.0.9"')
 DIRECTORY = f"{support.STATE}/mypve/network"
 GUARD = "/etc/systemd/system/pvegen-network.service"
 # How a network is switched: by etcnet's profiles, without them, by ifupdown2, by classic ifupdown.
-MANNERS = ("profile", "exchange", "reload", "classic")
-INSTALLED = ("reload", "classic")
-"""Those of systems whose installer has put the address on vmbr0 already: another address is to come."""
-COMMANDS = {
-    "profile": "network switchto pvegen",
-    "exchange": "start network",
-    "reload": "ifreload -a",
-    "classic": "ifup -a",
-}
-"""What brings the new network up."""
+MANNERS = ("profile", "exchange", "reload", "restart")
+BRIDGED = {"reload": "alt-p11", "restart": "pve-6"}
+"""Where the installer has put the address on vmbr0 already: another address is to come."""
 IFACES = "/etc/net/ifaces"
 
 
 def system(manner: str) -> str:
-    return {"reload": "alt-p11", "classic": "pve-6"}.get(manner, "alt-p8")
+    return BRIDGED.get(manner, "alt-p8")
 
 
 @contextlib.contextmanager
 def node(manner: str, *, silent: bool = False, **options: object) -> Iterator[Nodes]:
     """pve1 with its address on eth0, whose network is switched in that manner; with a silent gateway in vain."""
-    require_system(system(manner))
-    text = one(system(manner), 'address = "10.0.0.77/24"' if manner in INSTALLED else "")
+    text = one(system(manner))
+    if manner in BRIDGED:
+        text = one(system(manner), 'address = "10.0.0.77/24"')
+    options.setdefault("system", system(manner))
     with Nodes(support.changed(text, SILENT) if silent else text, ["pve1"], key=False, **options) as nodes:
         prepare(nodes["pve1"], manner)
         yield nodes
@@ -75,13 +69,13 @@ def files(box: Sandbox) -> Tree:
 def is_new(box: Sandbox, manner: str) -> bool:
     """Whether the node has the new network, whole; AssertionError where it is neither that nor the old one."""
     found = addresses(box)
-    if manner in INSTALLED:
+    if manner in BRIDGED:
         assert found["vmbr0"] in (["10.0.0.251/24"], ["10.0.0.77/24"]) and found["eth0"] == [], found
         new = found["vmbr0"] == ["10.0.0.77/24"]
     else:
         new = "vmbr0" in found
         assert found == ({"eth0": [], "vmbr0": ["10.0.0.251/24"]} if new else {"eth0": ["10.0.0.251/24"]}), found
-    assert default_routes(box) == [("10.0.0.1", "vmbr0" if new or manner in INSTALLED else "eth0")]
+    assert default_routes(box) == [("10.0.0.1", "vmbr0" if new or manner in BRIDGED else "eth0")]
     box.run("ping -c 1 -W 2 10.0.0.1").check()
     return new
 
@@ -131,7 +125,12 @@ def test_a_proved_network_is_kept_and_the_timer_goes(manner: str) -> None:
         assert "--on-active=180" in calls[armed]
         # The timer is seen before anything is tried, and what is tried is this system's own way.
         assert any("is-active pvegen-network-back.timer" in call for call in calls[armed:tried]), calls
-        own = COMMANDS[manner]
+        own = {
+            "profile": "network switchto pvegen",
+            "exchange": "start network",
+            "reload": "ifreload -a",
+            "restart": "ifup -a",
+        }[manner]
         assert [n for n, call in enumerate(calls) if own in call and n > tried] != [], calls
         assert [n for n, call in enumerate(calls) if own in call and n < tried] == [], calls
         assert is_new(box, manner)
@@ -258,7 +257,7 @@ def test_without_systemd_run_a_process_of_its_own_does_it(manner: str) -> None:
         wait(box, "! pgrep -f '[s]cript.sh network' >/dev/null", 10)
 
 
-@pytest.mark.parametrize("manner", ["profile", "reload"])
+@pytest.mark.parametrize("manner", ["profile", "reload", "restart"])
 def test_confirm_manual_keeps_what_a_person_confirms(manner: str) -> None:
     with node(manner, silent=True) as nodes:
         box = nodes["pve1"]
@@ -278,7 +277,7 @@ def test_confirm_manual_keeps_what_a_person_confirms(manner: str) -> None:
         assert late.status == 1 and "no new network waits to be kept" in late.stderr
 
 
-@pytest.mark.parametrize("manner", ["profile", "reload"])
+@pytest.mark.parametrize("manner", ["profile", "reload", "restart"])
 def test_confirm_manual_takes_back_what_nobody_confirms(manner: str) -> None:
     with node(manner) as nodes:
         box = nodes["pve1"]
@@ -420,10 +419,14 @@ def test_commands_of_the_network_that_hang_do_not_hold_up_the_timer(manner: str)
     with node(manner) as nodes:
         box = nodes["pve1"]
         before = network(box)
-        programs = {"profile": "/etc/init.d/network", "exchange": "/usr/bin/systemctl"}
-        place = programs.get(manner, f"/usr/sbin/{COMMANDS[manner].split()[0]}")
-        box.run(f"mv {place} {place}.real").check()
-        words = {"profile": "switchto", "exchange": "start"}.get(manner, "-a")
+        place = {
+            "profile": "/etc/init.d/network",
+            "exchange": "/usr/bin/systemctl",
+            "reload": "/usr/sbin/ifreload",
+            "restart": "/usr/sbin/ifup",
+        }[manner]
+        box.run(f"readlink -f {place} >/tmp/real; mv {place} {place}.real").check()
+        words = {"profile": "switchto", "exchange": "start", "reload": "-a", "restart": "-a"}[manner]
         hang = f'#!/bin/sh\ncase " $* " in *" {words} "*) [ -e /run/hung ] || {{ >/run/hung; sleep 100; }} ;; esac\n'
         box.put(place, f'{hang}exec -a "${{0##*/}}" {place}.real "$@"\n'.replace("#!/bin/sh", "#!/bin/bash"), 0o755)
         bridge(nodes, "--confirm-within", "3").expect(1)
