@@ -135,19 +135,20 @@ def interfaces_file(view: View, node: NodeView) -> list[str]:
     """Our stanzas of /etc/network/interfaces; `@method@` and `@options@` are taken
     over on the node where the address is kept."""
     lines: list[str] = []
+    lowers = {lower for interface in node.interfaces for lower in interface.lowers}
     for interface in node.interfaces:
         if lines:
             lines.append("")
-        lines += _stanza(view, interface)
+        lines += _stanza(view, interface, interface.name in lowers)
     return lines
 
 
-def _stanza(view: View, interface: Interface) -> list[str]:
-    """The stanzas of one interface."""
+def _stanza(view: View, interface: Interface, is_lower: bool) -> list[str]:
+    """The stanzas of one interface; is_lower: whether another one stands on it."""
     method = "@method@" if interface.keep else "static" if interface.address else "manual"
-    # As PVE itself writes it: a NIC without address is brought up by what stands on it. By
-    # classic ifupdown it gets its MTU only where it is brought up itself.
-    bare = interface.kind == "nic" and method == "manual" and not interface.mtu
+    # As PVE itself writes it: a NIC without address is brought up by what stands on it, but the MTU of its stanza
+    # only with the stanza; nor does classic ifupdown give it to what a VLAN stands on.
+    bare = is_lower and interface.kind == "nic" and method == "manual" and not interface.mtu
     lines = [] if bare else [f"auto {interface.name}"]
     lines.append(f"iface {interface.name} inet {method}")
     if interface.keep:

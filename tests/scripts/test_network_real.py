@@ -46,10 +46,15 @@ name = "eth2"
 address = "10.2.0.251/24"
 address6 = "fd00:2::251/64"
 mtu = 9000
+[[node.interface]]
+name = "eth3"
+mtu = 9000
+[[node.interface]]
+name = "eth4"
 """,
 }
 """What the node's table says beside its address and NIC."""
-NICS = {"eth0": ["10.0.0.251/24"], "eth1": [], "eth2": []}
+NICS = {"eth0": ["10.0.0.251/24"], "eth1": [], "eth2": [], "eth3": [], "eth4": []}
 
 
 def alone(target: str, text: str) -> Sandbox:
