@@ -77,13 +77,19 @@ class Read(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, *sorted(name for name, _ in attrs)))
-        self._into = {"type": self.commands, "sum": self.sums}.get(dict(attrs).get("class") or "")
+        if tag == "code":
+            self._into = {"type": self.commands, "sum": self.sums}.get(dict(attrs).get("class") or "")
+            if self._into is not None:
+                self._into.append("")
         self.left += [value for name, value in attrs if name in ("href", "src") and value and value[0] != "#"]
 
     def handle_data(self, data: str) -> None:
         self.texts.append(data)
         if self._into is not None:
-            self._into.append(data)
+            self._into[-1] += data
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "code":
             self._into = None
 
 
