@@ -154,6 +154,7 @@ def _manifest(view: View, runbook: list[str], digests: dict[str, str]) -> str:
             "order": [f"{node.name}.sh" for node in order_of_running(view.nodes)],
             "script": [_script_entry(node.name, node.member, digests) for node in view.nodes],
             "runbook": [{"file": name, "sha256": digests[name]} for name in runbook],
+            "stated": _canonical(view.description),
         }
     )
 

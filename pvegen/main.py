@@ -39,7 +39,7 @@ _targets = click.option("--targets", metavar="DIR", help="Targets of your own, p
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog="Exit status: 0 done; 1 mistakes in a "
-             "description; 2 wrong call; 3 a fault of pvegen's; 4 stale (build --check).")
+             "description; 2 wrong call; 3 a fault of pvegen's; 4 stale (build --check), changes (diff --exit-code).")
 @click.version_option(__version__, prog_name="pvegen", message="%(prog)s %(version)s")
 def cli() -> None:
     """Compile one description of a Proxmox VE cluster into one shell script for each node.
@@ -183,6 +183,29 @@ def trace(where: str, description: str | None, snippets: Path | None, targets: s
     from pvegen.commands.trace import trace
 
     return trace(where, stated=description, snippets=snippets, targets=targets, form=form)
+
+
+@cli.command()
+@click.argument("file", default="cluster.toml")
+@click.option("--dist", metavar="DIR", help="Compare with what DIR was built of (dist).")
+@click.option("--against", metavar="FILE", help="Compare with another description.")
+@click.option("--since", metavar="REV", help="Compare with FILE as a revision of git has it.")
+@click.option("--exit-code", is_flag=True, help="Exit with 4 where something changes.")
+@click.option("--snippets", type=_path, metavar="DIR", help="Shell snippets of your own, as build had them.")
+@_targets
+@click.option("--format", "form", type=click.Choice(("text", "markdown", "json")), default="text", show_default=True)
+def diff(file: str, dist: str | None, against: str | None, since: str | None, exit_code: bool, snippets: Path | None,
+         targets: str | None, form: str) -> int:
+    """Tell what a change of a description means, with its risk.
+
+    FILE is compared with what dist/ was built of, or with what --against or --since names.
+    """
+    from pvegen.commands.diff import diff
+
+    if sum(one is not None for one in (dist, against, since)) > 1:
+        raise click.UsageError("--dist, --against and --since say what to compare with: give one of them.")
+    return diff(file, dist=dist, against=against, since=since, exit_code=exit_code, snippets=snippets,
+                targets=targets, form=form)
 
 
 def run(arguments: Sequence[str]) -> int:

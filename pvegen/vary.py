@@ -101,13 +101,19 @@ def with_value(table: Any, path: Path, value: Any) -> Any:
 
 def described(description: Description, leaf: Leaf) -> Iterator[Description]:
     """Descriptions that differ in one key; what refers to a node by its name follows a new name."""
-    for value in others(leaf):
+    is_node = len(leaf.path) == 3 and leaf.path[0] == "node"
+    for value in _members(description, leaf) if is_node and leaf.path[2] == "joins" else others(leaf):
         changed: Description = with_value(description, leaf.path, value)
-        if len(leaf.path) == 3 and leaf.path[0] == "node" and leaf.path[2] == "name":
+        if is_node and leaf.path[2] == "name":
             for number, node in enumerate(changed.node):
                 if node.joins == leaf.value:
                     changed = with_value(changed, ("node", number, "joins"), value)
         yield changed
+
+
+def _members(description: Description, leaf: Leaf) -> list[str]:
+    """The other nodes that a node could join."""
+    return [node.name for i, node in enumerate(description.node) if i != leaf.path[1] and node.name != leaf.value]
 
 
 def targets(target: Target, section: str, key: str) -> Iterator[Target]:

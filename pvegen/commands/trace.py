@@ -14,6 +14,7 @@ from pvegen.derive import View
 from pvegen.errors import InternalError, Refused
 from pvegen.facts import Fact, facts, shown
 from pvegen.render import Renderer
+from pvegen.report.changes import plain
 from pvegen.snippets import SnippetError
 from pvegen.source import Source
 from pvegen.target import Targets
@@ -145,7 +146,7 @@ class _Answer:
             "file": catalogue.visible(self._source.name),
             "line": place.line,
             "column": place.column,
-            "value": shown(_plain(value)) if value is not None and value != () else None,
+            "value": shown(plain(value)) if value is not None and value != () else None,
             "derived": part.leaf.key.derived or None,
             "doc": part.leaf.key.doc,
         }
@@ -194,9 +195,3 @@ class _Answer:
             where=f"{fact['file']}:{fact['line']}", fact=fact["fact"], value=value, source=source
         )
 
-
-def _plain(value: Any) -> Any:
-    """A value as TOML has it."""
-    if isinstance(value, tuple):
-        return [_plain(item) for item in value]
-    return value if isinstance(value, bool | int | str) else str(value)
