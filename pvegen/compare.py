@@ -98,7 +98,7 @@ def compare(
             steps = list(whole)
         else:
             steps = _differences(before, _try(made, old_target, after))
-        if path in _FIXED or (path[:1] == ("node",) and path[-1:] == ("name",)):
+        if path in _FIXED:
             steps = [step._replace(risk="refused") for step in steps]
         elif path[:1] == ("node",) and path[2:] in (("address",), ("hosts_address",)):
             # The node's own address stands in the cluster's configuration.
