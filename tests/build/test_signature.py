@@ -99,6 +99,28 @@ def test_every_flipped_byte_of_a_signature_is_found(place: Path) -> None:
             signature.verify("s", data, wrong, keys)
 
 
+def test_the_same_signature_in_another_armour_is_refused(place: Path, tmp_path: Path) -> None:
+    """Other line ends within it, and the bits of base64 that say nothing."""
+    _key(tmp_path / "k", "-t", "rsa", "-b", "2048")
+    data = (place / "small.tar").read_bytes()
+    refused = 0
+    for key in (place / "key", tmp_path / "k"):
+        signed = signature.sign(data, key)
+        keys = signature.public_keys(Path(f"{key}.pub"))
+        first, second, rest = signed.split(b"\n", 2)
+        others = [b"\n".join([first, second[:9], second[9:], rest])]
+        for padding in (b"==", b"="):
+            body, found, end = signed.rpartition(padding + b"\n-----END")
+            if found:
+                others += [body[:-1] + bytes([body[-1] + 1]) + found + end]
+                break
+        for other in others:
+            refused += 1
+            with pytest.raises(errors.Refused, match="no whole signature"):
+                signature.verify("s", data, other, keys)
+    assert refused > 2, "no signature here has bits to spare"
+
+
 def test_every_flipped_byte_of_what_is_signed_is_found(place: Path) -> None:
     data, signed = (place / "small.tar").read_bytes(), (place / "small.tar.sig").read_bytes()
     keys = signature.public_keys(place / "key.pub")
