@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='a12fd227b538577d52a6cde7d8df824e8f09fdd23c255a9b9afc4152d51c6218'
+digest='199f6bbfcc62331d3744f9123ca39c1339a111b5b27b9dbb779e009274315646'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -241,6 +241,7 @@ step_bridge() {
     need_interface eno1 'bond0 vmbr0'
     need_interface eno2 'bond0 vmbr0'
     need_no_stanza_elsewhere eno3 eno1 eno2 bond0 vmbr0
+    need_brings_up bond bridge aware
     need 'the name servers of the description come into /etc/resolv.conf' 'Without resolvconf nothing carries dns-nameservers from /etc/network/interfaces into /etc/resolv.conf. Install it (apt-get install resolvconf), or write the name servers into /etc/resolv.conf by hand; then start again.' takes_nameservers 10.20.0.1 2001:db8:20::1
     need 'no change of the web interface waits in /etc/network/interfaces.new' 'It would replace our file at the next boot. Apply or discard it in the web interface (the node, Network).' test ! -e /etc/network/interfaces.new
     need_free bond0 'bond0 vmbr0'
@@ -3673,23 +3674,67 @@ has_carrier() {
     read -r carrier_now 2>/dev/null <"/sys/class/net/$1/carrier" && [ "$carrier_now" = 1 ]
 }
 
-# How ifupdown2 is switched: it has one file, replaced by a rename; the next boot puts the
-# old one back where the new one was not proved. Classic ifupdown has the same file and no
-# ifreload: it is stopped by the old file and started by the new one.
+# How /etc/network/interfaces is switched: it is one file, replaced by a rename; the next boot
+# puts the old one back where the new one was not proved. ifupdown2 applies it as it is
+# ("reload"). Classic ifupdown takes down by the old file what is up, and brings up by the new
+# one ("restart"): it has no ifreload, and ifdown by the new file does not know the old bridges.
 
 network_manner() {
-    switch_manner=reload
-    has_ifreload || switch_manner=restart
+    if is_classic; then switch_manner=restart; else switch_manner=reload; fi
 }
 
-has_ifreload() {
-    command -v ifreload >/dev/null 2>&1
+is_classic() {
+    ! command -v ifreload >/dev/null 2>&1
 }
 
-# ifreload leaves alone what is as the file says.
+# network_takes_down: ifreload leaves alone what is as the file says; ifdown takes all down.
 network_takes_down() {
     bridges_down=$network_bridges
-    has_ifreload || { all_bridges && bridges_down=$all_bridges; }
+    ! is_classic || for taken in /sys/class/net/*/bridge; do
+        taken=${taken%/bridge}
+        taken=${taken##*/}
+        case " $bridges_down " in *" $taken "* | *'*'*) ;; *) bridges_down="$bridges_down $taken" ;; esac
+    done
+}
+
+# need_brings_up KIND...: classic ifupdown leaves bridges and bonds to scripts of other
+# packages. It passes over what none of them takes, and reports nothing.
+need_brings_up() {
+    if [ "$phase" = want ] || ! is_classic; then return 0; fi
+    for brought in "$@"; do
+        case $brought in
+            bridge) need 'classic ifupdown brings up bridges' 'It does so with the package bridge-utils, and passes over bridges without it: apt-get install bridge-utils. Or install ifupdown2.' test -x /etc/network/if-pre-up.d/bridge ;;
+            bond) need 'classic ifupdown brings up bonds' 'It does so with the package ifenslave, and passes over bonds without it: apt-get install ifenslave. Or install ifupdown2.' test -x /etc/network/if-pre-up.d/ifenslave ;;
+            *) need_failed 'classic ifupdown brings up the VLAN-aware bridge' 'It does not take the VLANs that a bridge lets through: apt-get install ifupdown2, which does.' ;;
+        esac
+    done
+    need 'ifquery --state says what classic ifupdown has brought up' 'What is up has to be taken down before the file changes. Without it, see: ifquery --state; ls -l /run/network' ifupdown_names
+}
+
+# ifupdown_names: what classic ifupdown has brought up, the last one first, but for the
+# loopback, into $names_up.
+ifupdown_names() {
+    names_up=$(ifquery --state 2>/dev/null) || return 1
+    names_up=$(printf '%s\n' "$names_up" |
+        awk -F '=' '$1 != "" && $1 != "lo" { line = $1 (line == "" ? "" : " " line) } END { print line }')
+}
+
+# ifupdown_down: by the file as it is, what is up.
+ifupdown_down() {
+    ifupdown_names
+    # A line is made of words on purpose.
+    # shellcheck disable=SC2086
+    [ -z "$names_up" ] || apart ifdown $names_up
+}
+
+# ifupdown_up: what the file brings up at boot, and of the rest what was up before: what a
+# cable or somebody has brought up.
+ifupdown_up() {
+    apart ifup -a
+    names_up=''
+    [ ! -s "$switch_dir/old/up" ] || read -r names_up <"$switch_dir/old/up"
+    # shellcheck disable=SC2086
+    [ -z "$names_up" ] || apart ifup $names_up
 }
 
 network_needs_guard() {
@@ -3697,6 +3742,9 @@ network_needs_guard() {
 }
 
 network_old() {
+    if [ "$switch_manner" = restart ]; then
+        { ifupdown_names && printf '%s\n' "$names_up" >"$switch_dir/old/up"; } || return 1
+    fi
     [ ! -e /etc/network/interfaces ] || cp -a /etc/network/interfaces "$switch_dir/old/interfaces"
 }
 
@@ -3714,24 +3762,14 @@ network_files_for_reboot() {
 }
 
 network_do() {
-    has_ifreload || stop_network
-    switch_files
-    start_network
-}
-
-# stop_network: classic ifupdown takes down what it brought up; what somebody else did would
-# keep its addresses as a port of the bridge.
-stop_network() {
-    apart ifdown -a --exclude=lo
-    for made in $network_interfaces; do
-        is_up "$made" || continue
-        run network ip address flush dev "$made"
-        run network ip link set dev "$made" down
-    done
-}
-
-start_network() {
-    if has_ifreload; then apart ifreload -a; else apart ifup -a; fi
+    if [ "$switch_manner" = restart ]; then
+        ifupdown_down
+        switch_files
+        ifupdown_up
+    else
+        switch_files
+        apart ifreload -a
+    fi
 }
 
 network_commit() {
@@ -3751,7 +3789,8 @@ network_adopt() {
 }
 
 network_undo() {
-    [ ! -e /run/pvegen/network ] || has_ifreload || stop_network
+    # Before the file that knows how goes away. What was killed half way is gone by now.
+    if [ "$switch_manner" = restart ] && [ -e /run/pvegen/network ]; then ifupdown_down; fi
     # What was killed while it put the new one in place has left it beside.
     rm -f /etc/network/.interfaces.pvegen
     if [ ! -e "$switch_dir/old/interfaces" ]; then
@@ -3763,7 +3802,8 @@ network_undo() {
         set_back "$switch_dir/old/interfaces" /etc/network/interfaces
     fi
     sync
-    [ ! -e /run/pvegen/network ] || start_network
+    [ -e /run/pvegen/network ] || return 0
+    if [ "$switch_manner" = restart ]; then ifupdown_up; else apart ifreload -a; fi
 }
 
 # stage_file PATH: all that is asked here is whether the file would change.
