@@ -13,7 +13,7 @@ from pvegen.errors import Refused
 from pvegen.output import MANIFEST, SUMS
 
 START = "START-HERE.txt"
-# What a build may make beside the scripts, and a bundle takes along where it is there.
+# What a build makes beside the scripts.
 RUNBOOKS = ("RUNBOOK.md", "runbook.html")
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -47,20 +47,12 @@ def from_folder(folder: Path) -> Bundle:
         raise refused("unreadable", path=error.filename or folder, why=error.strerror or error) from error
     where = str(folder)
     manifest = read_manifest(where, files)
-    _refuse_strays(where, set(names), {MANIFEST, SUMS, *_scripts(manifest), *RUNBOOKS})
-    if not _built_sums(files, manifest):
+    _refuse_strays(where, set(names), {MANIFEST, SUMS, *_built(manifest)})
+    if files.get(SUMS) != sums_of({name: files[name] for name in _built(manifest)}):
         raise refused("not_as_built", path=where, file=SUMS)
     del files[SUMS]
     files[START] = start_here(manifest, [name for name in RUNBOOKS if name in files]).encode()
     return Bundle(str(manifest["cluster"]), ordered(files | {SUMS: sums_of(files)}))
-
-
-def _built_sums(files: dict[str, bytes], manifest: dict[str, Any]) -> bool:
-    """Whether the built SHA256SUMS is that of the scripts, or of all files beside it."""
-    scripts = {name: files[name] for name in _scripts(manifest)}
-    every = {name: content for name, content in files.items() if name != SUMS}
-    documents = {name: content for name, content in every.items() if name != MANIFEST}
-    return files.get(SUMS) in {sums_of(scripts), sums_of(every), sums_of(documents)}
 
 
 def ordered(files: dict[str, bytes]) -> dict[str, bytes]:
@@ -85,28 +77,31 @@ def check(where: str, bundle: Bundle) -> None:
     manifest = read_manifest(where, files)
     if manifest["cluster"] != bundle.cluster:
         raise refused("other_cluster", path=where, folder=bundle.cluster, cluster=manifest["cluster"])
-    _refuse_strays(where, set(files), {MANIFEST, SUMS, START, *_scripts(manifest), *RUNBOOKS})
+    _refuse_strays(where, set(files), {MANIFEST, SUMS, START, *_built(manifest)})
     rest = {name: content for name, content in files.items() if name != SUMS}
     if START not in rest or files.get(SUMS) != sums_of(rest):
         raise refused("not_as_built", path=where, file=SUMS)
 
 
 def read_manifest(where: str, files: dict[str, bytes]) -> dict[str, Any]:
-    """manifest.toml; Refused where it is missing, not one of ours, or does not say what the scripts are."""
+    """manifest.toml; Refused where it is missing, not one of ours, or does not say what was built."""
     try:
         manifest = tomllib.loads(files[MANIFEST].decode())
         if manifest["format"] != 1 or not isinstance(manifest["cluster"], str):
             raise ValueError
         scripts = [(script["file"], script["node"], script["sha256"]) for script in manifest["script"]]
+        runbook = [(page["file"], page["sha256"]) for page in manifest["runbook"]]
         if sorted(manifest["order"]) != sorted(file for file, _, _ in scripts) or not _NAME.fullmatch(
             manifest["cluster"]
         ):
             raise ValueError
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise refused("no_manifest", path=where) from error
-    for file, node, digest in scripts:
-        if file != f"{node}.sh" or not _NAME.fullmatch(file):
-            raise refused("no_manifest", path=where)
+    if not {file for file, _ in runbook} <= set(RUNBOOKS) or any(
+        file != f"{node}.sh" or not _NAME.fullmatch(file) for file, node, _ in scripts
+    ):
+        raise refused("no_manifest", path=where)
+    for file, digest in [*((file, digest) for file, _, digest in scripts), *runbook]:
         if file not in files:
             raise refused("missing", path=where, file=file)
         if hashlib.sha256(files[file]).hexdigest() != digest:
@@ -114,8 +109,9 @@ def read_manifest(where: str, files: dict[str, bytes]) -> dict[str, Any]:
     return manifest
 
 
-def _scripts(manifest: dict[str, Any]) -> list[str]:
-    return [script["file"] for script in manifest["script"]]
+def _built(manifest: dict[str, Any]) -> list[str]:
+    """The files that a build made, but for manifest and sums."""
+    return [entry["file"] for entry in (*manifest["script"], *manifest["runbook"])]
 
 
 def _refuse_strays(where: str, names: set[str], known: set[str]) -> None:

@@ -54,7 +54,17 @@ def test_a_bundle_holds_all_and_says_what_to_read_first(built: Path, tar: bytes)
     with tarfile.open(fileobj=io.BytesIO(tar)) as opened:
         names = opened.getnames()
     assert names == [
-        f"small/{name}" for name in (START, "SHA256SUMS", "manifest.toml", "pve1.sh", "pve2.sh", "pve3.sh")
+        f"small/{name}"
+        for name in (
+            START,
+            "RUNBOOK.md",
+            "SHA256SUMS",
+            "manifest.toml",
+            "pve1.sh",
+            "pve2.sh",
+            "pve3.sh",
+            "runbook.html",
+        )
     ]
     bundle = _opened(tar)
     for path in built.iterdir():
@@ -87,18 +97,12 @@ def test_tools_of_a_node_unpack_and_check_it(tar: bytes, tmp_path: Path) -> None
     line = "tar -xf small.tar && cd small && sha256sum -c SHA256SUMS && sh pve1.sh steps"
     done = subprocess.run(["sh", "-c", line], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0 and done.stderr == "", done.stderr
-    assert done.stdout.count(": OK") == 5
+    assert done.stdout.count(": OK") == 7
 
 
-def test_runbooks_are_taken_along_where_the_build_has_them(built: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "small"
-    folder.mkdir()
-    for path in built.iterdir():
-        (folder / path.name).write_bytes(path.read_bytes())
-    (folder / "RUNBOOK.md").write_bytes(b"# Runbook\n")
-    bundle = _opened(archive.pack(from_folder(folder)))
-    assert bundle.files["RUNBOOK.md"] == b"# Runbook\n"
-    assert b"RUNBOOK.md" in bundle.files[START] and b"RUNBOOK.md" in bundle.files["SHA256SUMS"]
+def test_the_runbook_is_told_of_first(tar: bytes) -> None:
+    bundle = _opened(tar)
+    assert b"RUNBOOK.md" in bundle.files[START] and b"runbook.html" in bundle.files[START]
 
 
 @pytest.mark.parametrize(
@@ -106,6 +110,8 @@ def test_runbooks_are_taken_along_where_the_build_has_them(built: Path, tmp_path
     [
         (lambda d: (d / "pve1.sh").write_text("echo\n"), "pve1.sh is not as it was built"),
         (lambda d: (d / "pve1.sh").unlink(), "lacks pve1.sh"),
+        (lambda d: (d / "RUNBOOK.md").write_text("# Runbook\n"), "RUNBOOK.md is not as it was built"),
+        (lambda d: (d / "runbook.html").unlink(), "lacks runbook.html"),
         (lambda d: (d / "notes").write_text("x"), "notes"),
         (lambda d: (d / "folder").mkdir(), "folder"),
         (lambda d: (d / "manifest.toml").write_text("x["), "no manifest.toml"),
@@ -193,7 +199,7 @@ def test_the_helper_makes_a_bundle_where_it_adds_nothing(tar: bytes) -> None:
         (_member("small/x", tarfile.FIFOTYPE), "no plain file"),
         (_member("small/pve1.sh"), "twice"),
         (_member("other/x"), "one folder"),
-        (_member("small/pve4.sh"), "no build made: pve4.sh"),
+        (_member("small/zzz.sh"), "no build made: zzz.sh"),
     ],
     ids=lambda value: f"{value.name}-{value.type.decode()}" if isinstance(value, tarfile.TarInfo) else "",
 )
