@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from scripts.nodes import bail
+
 from . import place, rootfs, system
 from .cluster import Lab
 
@@ -25,10 +27,11 @@ def prepared(lab: Lab) -> None:
     """The first node has created the cluster, the others are ready to join it."""
     first, *others = lab.node
     with ThreadPoolExecutor() as pool:
-        waits = [pool.submit(lab.prepare, name) for name in others]
+        early = {name: pool.submit(lab.apply, name) for name in others}
         lab.apply(first).expect(0)
-        for one in waits:
-            one.result()
+        for name, done in early.items():
+            if "does not get into" not in bail(done.result()):  # it asked while the first switched its network
+                lab.prepare(name)
 
 
 def formed(lab: Lab) -> None:
