@@ -334,9 +334,9 @@ def test_builds_of_one_folder_at_the_same_time_wait_for_one_another(tmp_path: Pa
     words = [sys.executable, "-m", "pvegen", "build", "--no-lint"]
     builds = [
         subprocess.Popen([*words, name], cwd=tmp_path, env=env, stdout=subprocess.DEVNULL)
-        for name in ("a.toml", "b.toml") * 3
+        for name in ("a.toml", "b.toml") * 2  # each may take some seconds of a busy machine
     ]
-    assert [build.wait(120) for build in builds] == [0] * 6
+    assert [build.wait(300) for build in builds] == [0] * 4
     made = sorted(os.listdir(tmp_path / "dist" / "small"))
     assert made in (
         ["RUNBOOK.md", "SHA256SUMS", "manifest.toml", "pve1.sh", "pve2.sh", "pve3.sh", "runbook.html"],

@@ -14,6 +14,8 @@ from .trees import Tree, read_tree
 
 # Without these a node waits 10 s for a name server that does not answer.
 _ENVIRONMENT = {"RES_OPTIONS": "timeout:1 attempts:1"}
+_PATIENCE = 8 if "PVEGEN_IN_VM" in os.environ else 1
+"""How much longer all may take in an emulated machine, on a host that is busy."""
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -76,7 +78,7 @@ class Machine:
         data = stdin.encode() if isinstance(stdin, str) else stdin
         if tty or answers is not None:
             return Result(*run_on_terminal([*prefix, *words], full, data or b"", timeout, self.pid, answers))
-        return _run([*prefix, *words], full, data, timeout)
+        return _run([*prefix, *words], full, data, timeout * _PATIENCE)
 
     def run_file(self, path: str, *arguments: str, shell: str = "dash", **options: object) -> Result:
         """Runs the script at PATH in the node by SHELL, as `sh PATH ARGUMENTS` does; OPTIONS are those of run."""
