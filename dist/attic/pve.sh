@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='03c770048e846804e4ee00495df11af19c6c71a9f22ef30788b9f936ab0e0615'
+digest='cd875720b08eeac46c372f0ac72e12e1169cf5ae4cc0fdcf0078bfc826aa447d'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -1278,7 +1278,7 @@ replace() {
     fi
     { mv -f "$temporary" "$1" && flush "${1%/*}"; } || cannot_write "$1"
     temporary=''
-    [ "${3:-}" != remember ] || mv -f "$state_dir/written$1.next" "$state_dir/written$1"
+    [ "${3:-}" != remember ] || mv -f "$state_dir/written$1.next" "$state_dir/written$1" || cannot_write "$state_dir"
 }
 
 # temporary_of PATH: sets $temporary to the name beside it that we write under.

@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='ce07494eb47850b828571e9969880b803c8092597ec07910151c90d4bad934f2'
+digest='252e7467b697d32e1387264eb7f6d8c313994b97439630a75d4c5763e9e5cf1b'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -188,7 +188,6 @@ END
 step_bridge() {
     need_interface eth0 'vmbr0'
     need_no_stanza_elsewhere eth0 vmbr0
-    need_brings_up bridge
     need 'no change of the web interface waits in /etc/network/interfaces.new' 'It would replace our file at the next boot. Apply or discard it in the web interface (the node, Network).' test ! -e /etc/network/interfaces.new
     on_change network
     switch_network
@@ -1169,7 +1168,7 @@ replace() {
     fi
     { mv -f "$temporary" "$1" && flush "${1%/*}"; } || cannot_write "$1"
     temporary=''
-    [ "${3:-}" != remember ] || mv -f "$state_dir/written$1.next" "$state_dir/written$1"
+    [ "${3:-}" != remember ] || mv -f "$state_dir/written$1.next" "$state_dir/written$1" || cannot_write "$state_dir"
 }
 
 # temporary_of PATH: sets $temporary to the name beside it that we write under.
@@ -3577,20 +3576,6 @@ network_takes_down() {
         taken=${taken##*/}
         case " $bridges_down " in *" $taken "* | *'*'*) ;; *) bridges_down="$bridges_down $taken" ;; esac
     done
-}
-
-# need_brings_up KIND...: classic ifupdown leaves bridges and bonds to scripts of other
-# packages. It passes over what none of them takes, and reports nothing.
-need_brings_up() {
-    if [ "$phase" = want ] || ! is_classic; then return 0; fi
-    for brought in "$@"; do
-        case $brought in
-            bridge) need 'classic ifupdown brings up bridges' 'It does so with the package bridge-utils, and passes over bridges without it: apt-get install bridge-utils. Or install ifupdown2.' test -x /etc/network/if-pre-up.d/bridge ;;
-            bond) need 'classic ifupdown brings up bonds' 'It does so with the package ifenslave, and passes over bonds without it: apt-get install ifenslave. Or install ifupdown2.' test -x /etc/network/if-pre-up.d/ifenslave ;;
-            *) need_failed 'classic ifupdown brings up the VLAN-aware bridge' 'It does not take the VLANs that a bridge lets through: apt-get install ifupdown2, which does.' ;;
-        esac
-    done
-    need 'ifquery --state says what classic ifupdown has brought up' 'What is up has to be taken down before the file changes. Without it, see: ifquery --state; ls -l /run/network' ifupdown_names
 }
 
 # ifupdown_names: what classic ifupdown has brought up, the last one first, but for the

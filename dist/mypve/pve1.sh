@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='42875649d804a8bae358cea2c60ee71bde7d6880d4aa4fa706825eb16f8e969f'
+digest='cd878baccb14e80492cbfce99028eb2c5535a7d133561a666a51c0eb267dbbbc'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -1356,7 +1356,7 @@ replace() {
     fi
     { mv -f "$temporary" "$1" && flush "${1%/*}"; } || cannot_write "$1"
     temporary=''
-    [ "${3:-}" != remember ] || mv -f "$state_dir/written$1.next" "$state_dir/written$1"
+    [ "${3:-}" != remember ] || mv -f "$state_dir/written$1.next" "$state_dir/written$1" || cannot_write "$state_dir"
 }
 
 # temporary_of PATH: sets $temporary to the name beside it that we write under.

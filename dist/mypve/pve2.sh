@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='6d87dc8f13957a2066c0efbe61dddc59cf79e4713cc39c3b3d4810e1e8c23aa0'
+digest='84e426cbecd5940da2f4e102a255b2d24f5cec5f6f33264b1718ae83bd01b096'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -1340,7 +1340,7 @@ replace() {
     fi
     { mv -f "$temporary" "$1" && flush "${1%/*}"; } || cannot_write "$1"
     temporary=''
-    [ "${3:-}" != remember ] || mv -f "$state_dir/written$1.next" "$state_dir/written$1"
+    [ "${3:-}" != remember ] || mv -f "$state_dir/written$1.next" "$state_dir/written$1" || cannot_write "$state_dir"
 }
 
 # temporary_of PATH: sets $temporary to the name beside it that we write under.

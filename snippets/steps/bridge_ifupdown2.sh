@@ -14,7 +14,9 @@ step_bridge() {
     need_interface {{ nic }} {{ uppers | string }}
 {% endfor %}
     need_no_stanza_elsewhere {{ name_list }}
+{% if kinds %}
     need_brings_up {{ kinds }}
+{% endif %}
 {% if several_aware %}
     need {{ m("net.several_aware") }} {{ m("net.several_aware_do") }} takes_several_aware
 {% endif %}

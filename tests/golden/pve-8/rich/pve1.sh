@@ -230,7 +230,6 @@ step_bridge() {
     need_interface eno1 'bond0 vmbr0 vmbr50 vmbr1'
     need_interface eno2 'bond0 vmbr0 vmbr50 vmbr1'
     need_no_stanza_elsewhere eno3 eno1 eno2 bond0 bond0.40 bond0.50 vmbr0 vmbr50 vmbr1
-    need_brings_up bond bridge aware
     need 'the name servers of the description come into /etc/resolv.conf' 'Without resolvconf nothing carries dns-nameservers from /etc/network/interfaces into /etc/resolv.conf. Install it (apt-get install resolvconf), or write the name servers into /etc/resolv.conf by hand; then start again.' takes_nameservers 10.20.0.1 2001:db8:20::1
     need 'no change of the web interface waits in /etc/network/interfaces.new' 'It would replace our file at the next boot. Apply or discard it in the web interface (the node, Network).' test ! -e /etc/network/interfaces.new
     need_free bond0 'bond0 vmbr0 vmbr50 vmbr1'

@@ -109,7 +109,6 @@ END
 step_bridge() {
     need_interface eth0 'vmbr0'
     need_no_stanza_elsewhere eth0 vmbr0
-    need_brings_up bridge
     need 'no change of the web interface waits in /etc/network/interfaces.new' 'It would replace our file at the next boot. Apply or discard it in the web interface (the node, Network).' test ! -e /etc/network/interfaces.new
     on_change network
     switch_network
