@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='252e7467b697d32e1387264eb7f6d8c313994b97439630a75d4c5763e9e5cf1b'
+digest='4cfa7b728707ad91ea457b7613f64e0fcb6074d0d2d4a7c60bea6dcb3e33d052'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -3571,11 +3571,7 @@ is_classic() {
 # network_takes_down: ifreload leaves alone what is as the file says; ifdown takes all down.
 network_takes_down() {
     bridges_down=$network_bridges
-    ! is_classic || for taken in /sys/class/net/*/bridge; do
-        taken=${taken%/bridge}
-        taken=${taken##*/}
-        case " $bridges_down " in *" $taken "* | *'*'*) ;; *) bridges_down="$bridges_down $taken" ;; esac
-    done
+    ! is_classic || { all_bridges && bridges_down=$all_bridges; }
 }
 
 # ifupdown_names: what classic ifupdown has brought up, the last one first, but for the

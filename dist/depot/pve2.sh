@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='1ed1aac5599c8ea4def35d23aee11defe6cb23bc997e1dc461ebf524bffae31f'
+digest='597d39abd521f4fccb4fb5acc56ced9b6f66037bd49e2b6476d4fc0ad9534c9f'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -3554,11 +3554,7 @@ is_classic() {
 # network_takes_down: ifreload leaves alone what is as the file says; ifdown takes all down.
 network_takes_down() {
     bridges_down=$network_bridges
-    ! is_classic || for taken in /sys/class/net/*/bridge; do
-        taken=${taken%/bridge}
-        taken=${taken##*/}
-        case " $bridges_down " in *" $taken "* | *'*'*) ;; *) bridges_down="$bridges_down $taken" ;; esac
-    done
+    ! is_classic || { all_bridges && bridges_down=$all_bridges; }
 }
 
 # ifupdown_names: what classic ifupdown has brought up, the last one first, but for the

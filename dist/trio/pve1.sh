@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='f60dda2b6caffd931429ae26604a1d80f9a294cc9425d3ac3c38823c2d0d3ba3'
+digest='b6e7b5ce8ff24c2532afdc5597555a91c96c1243c91486048c58534d96261b6b'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -3685,11 +3685,7 @@ is_classic() {
 # network_takes_down: ifreload leaves alone what is as the file says; ifdown takes all down.
 network_takes_down() {
     bridges_down=$network_bridges
-    ! is_classic || for taken in /sys/class/net/*/bridge; do
-        taken=${taken%/bridge}
-        taken=${taken##*/}
-        case " $bridges_down " in *" $taken "* | *'*'*) ;; *) bridges_down="$bridges_down $taken" ;; esac
-    done
+    ! is_classic || { all_bridges && bridges_down=$all_bridges; }
 }
 
 # ifupdown_names: what classic ifupdown has brought up, the last one first, but for the

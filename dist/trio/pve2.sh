@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='4d96b06fbee958fef567a517362dcb667ec515a25d1bb13840662be24916e2ba'
+digest='7f8ce6f66bf102892a6b4a81fafce25ba37bea43e0c170e0bf3f4604cb7fbca9'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -3689,11 +3689,7 @@ is_classic() {
 # network_takes_down: ifreload leaves alone what is as the file says; ifdown takes all down.
 network_takes_down() {
     bridges_down=$network_bridges
-    ! is_classic || for taken in /sys/class/net/*/bridge; do
-        taken=${taken%/bridge}
-        taken=${taken##*/}
-        case " $bridges_down " in *" $taken "* | *'*'*) ;; *) bridges_down="$bridges_down $taken" ;; esac
-    done
+    ! is_classic || { all_bridges && bridges_down=$all_bridges; }
 }
 
 # ifupdown_names: what classic ifupdown has brought up, the last one first, but for the

@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='e3eb800d518c670f6585c3aecf2230e450739f0f239bd99f05d267a600d1cab4'
+digest='0ae2d15e899ef8cf9312feff9bffdc87c6bc4c44c306e18515fec13a2f22f1a4'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -3658,11 +3658,7 @@ is_classic() {
 # network_takes_down: ifreload leaves alone what is as the file says; ifdown takes all down.
 network_takes_down() {
     bridges_down=$network_bridges
-    ! is_classic || for taken in /sys/class/net/*/bridge; do
-        taken=${taken%/bridge}
-        taken=${taken##*/}
-        case " $bridges_down " in *" $taken "* | *'*'*) ;; *) bridges_down="$bridges_down $taken" ;; esac
-    done
+    ! is_classic || { all_bridges && bridges_down=$all_bridges; }
 }
 
 # ifupdown_names: what classic ifupdown has brought up, the last one first, but for the

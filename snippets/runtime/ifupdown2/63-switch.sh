@@ -14,11 +14,7 @@ is_classic() {
 # network_takes_down: ifreload leaves alone what is as the file says; ifdown takes all down.
 network_takes_down() {
     bridges_down=$network_bridges
-    ! is_classic || for taken in /sys/class/net/*/bridge; do
-        taken=${taken%/bridge}
-        taken=${taken##*/}
-        case " $bridges_down " in *" $taken "* | *'*'*) ;; *) bridges_down="$bridges_down $taken" ;; esac
-    done
+    ! is_classic || { all_bridges && bridges_down=$all_bridges; }
 }
 
 # need_brings_up KIND...: classic ifupdown leaves bridges and bonds to scripts of other
