@@ -84,6 +84,9 @@ def _script(view: View, target: Target, node: NodeView, fits: list[str]) -> Scri
         "by_api": view.is_cluster and _by_api(view) and not node.creates,
         "admits": bool(node.joined_by) and description.ssh.trust == "password" and not _by_api(view),
         "joined_by": node.joined_by,
+        "others": " ".join(
+            f"{other.name}={other.host_address}" for other in view.nodes if other is not node and other.host_address
+        ),
         "open_minutes": description.ssh.open_minutes,
         "ssh_dir": target.ssh["config"],
         "ssh_unit": target.ssh["unit"],
@@ -115,7 +118,7 @@ def _units(view: View, target: Target) -> list[str]:
 
 # What the runtime itself calls, beside what the target's steps do.
 _TOOLS = [
-    "awk", "cat", "chmod", "cmp", "cp", "date", "df", "diff", "find", "grep", "id", "ln", "mkdir", "mv", "ping",
+    "awk", "cat", "chmod", "cmp", "cp", "cut", "date", "df", "diff", "find", "grep", "id", "ln", "mkdir", "mv", "ping",
     "readlink", "rm", "rmdir", "sed", "sha256sum", "sleep", "stat", "sync", "tail", "tr", "uname",
 ]  # fmt: skip
 

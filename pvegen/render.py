@@ -226,7 +226,7 @@ class Renderer:
 
     def options(self, script: Script) -> list[str]:
         """The options that a script knows, as the usage says them: name, blanks, text."""
-        options = ["only", "from", "quiet", "overwrite", "within", "confirm", "activate"]
+        options = ["only", "from", "quiet", "receipt", "overwrite", "within", "confirm", "activate"]
         options += ["fingerprint", "password_fd"] if script.values["by_api"] else []
         return [self.words(f"usage.option_{option}") for option in options]
 

@@ -59,6 +59,8 @@ node={{ node | string }}
 cluster={{ cluster | string }}
 target={{ target | string }}
 packages_by={{ packages_by | string }}
+pvegen_version={{ version | string }}
+others={{ others | string }}
 {% if is_cluster %}
 trust={{ trust | string }}
 open_minutes={{ open_minutes }}

@@ -45,7 +45,7 @@ END
     state_dir=/var/lib/pvegen/$cluster
     switch_dir=$state_dir/network
     call='' help='' only='' from='' quiet='' overwrite='' log='' undo='' keeps_lock='' stage='' index=''
-    activate='' confirm='' confirm_within=''
+    activate='' confirm='' confirm_within='' receipt_file='' receipt_to='' receipt=''
     case $copy in
         # Read from its standard input it has no name.
         /proc/self/*) script=$node.sh ;;
@@ -103,6 +103,14 @@ read_call() {
                 activate=$2
                 shift
                 ;;
+            --receipt)
+                case ${2:-} in
+                    '' | -* | */ | */.. | . | ..) wrong_call {{ m("call.receipt") }} ;;
+                    /*) receipt_file=$2 ;;
+                    *) receipt_file=$PWD/$2 ;;
+                esac
+                shift
+                ;;
 {% if by_api %}
             --fingerprint)
                 case ${2:-} in
@@ -131,7 +139,7 @@ read_call() {
     [ -z "$help" ] || call=help
     case $call in
         apply | help) ;;
-        rollback) [ -z "$from$overwrite$activate" ] || wrong_call {{ m("call.rollback_options") }} ;;
+        rollback) [ -z "$from$overwrite$activate$receipt_file" ] || wrong_call {{ m("call.rollback_options") }} ;;
         *) [ -z "$confirm_within$confirm$activate" ] || wrong_call {{ m("call.apply_options") }} ;;
     esac
 {% if by_api %}
@@ -143,7 +151,7 @@ read_call() {
     confirm_within=${confirm_within:-180} confirm=${confirm:-proof} activate=${activate:-now}
     case $call in
         check | apply | verify | rollback | help) ;;
-        *) [ -z "$only$from$quiet$overwrite" ] || wrong_call {{ m("call.no_options", call=v("$call")) }} ;;
+        *) [ -z "$only$from$quiet$overwrite$receipt_file" ] || wrong_call {{ m("call.no_options", call=v("$call")) }} ;;
     esac
 }
 
@@ -176,15 +184,20 @@ run_call() {
         right_host || refuse "$other_host"
         take_lock
         catch_signals
+        receipt_begin
 {% if by_api %}
         read_password
 {% endif %}
         settle_last_switch
         # Whoever reads the output may go away; the work goes on, and into the log.
         trap '' PIPE
+    else
+        receipt_begin
     fi
     if [ "$call" = rollback ]; then
         open_log
+        # They tell of what is put back now.
+        rm -f "/var/log/pvegen/$cluster.apply.receipt" "/var/log/pvegen/$cluster.verify.receipt"
         phase=want
 {% if "admit" in extra_calls %}
         roll_back_admission
@@ -226,6 +239,7 @@ finish() {
         check)
             if [ "$changes" -gt 0 ]; then
                 remark {{ m("end.check_changes", count=v("$changes")) }}
+                leave_receipt 2
                 exit 2
             fi
             remark {{ m("end.check_same") }}
@@ -233,25 +247,30 @@ finish() {
         apply)
             if [ "$bad" -gt 0 ]; then
                 remark {{ m("end.apply_bad", count=v("$bad")) }}
+                leave_receipt 1
                 exit 1
             fi
             remark {{ m("end.apply", count=v("$changes")) }}
+            leave_receipt 0
             after_apply
             ;;
         *)
             if [ "$bad" -gt 0 ]; then
                 remark {{ m("end.verify_bad", count=v("$bad")) }}
+                leave_receipt 1
                 exit 1
             fi
             remark {{ m("end.verify") }}
             ;;
     esac
+    leave_receipt 0
     exit 0
 }
 
 # refuse WHY: nothing was changed, exit status 78.
 refuse() {
     bail "$1"
+    leave_receipt 78
     exit 78
 }
 
@@ -267,6 +286,7 @@ end_part_way() {
     [ -z "$undo" ] || "$undo"
     bail {{ m("end.stopped", step=v("$step"), why=v("$1")) }}
     remark {{ m("end.stopped_next", again=v("$again"), call=v("$call")) }}
+    leave_receipt 1
     exit 1
 }
 
@@ -281,6 +301,7 @@ interrupted() {
     [ -z "${temporary:-}" ] || rm -f "$temporary"
     [ -z "$undo" ] || "$undo"
     bail {{ m("end.interrupted", step=v("$step"), call=v("$call")) }}
+    leave_receipt "$1" quick
     exit "$1"
 }
 

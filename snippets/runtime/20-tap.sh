@@ -11,6 +11,7 @@ remark() {
 
 bail() {
     out "Bail out! $1"
+    receipt_add "bail $1"
 }
 
 out() {
@@ -64,12 +65,17 @@ subtest() {
 subtest_end() {
     top=$((top + 1))
     [ -n "$quiet" ] || out "    1..$points"
+    subtest_name=requirements
+    [ "$phase" = need ] || subtest_name=$step
     if [ "$points_bad" -gt 0 ]; then
         out "not ok $top - $1"
+        receipt_add "step $subtest_name failed"
     elif [ "$points_todo" -gt 0 ]; then
         out "not ok $top - $1 # TODO" {{ m("point.waits", count=v("$points_todo")) }}
+        receipt_add "step $subtest_name waits"
     else
         out "ok $top - $1"
+        receipt_add "step $subtest_name ok"
     fi
 }
 
@@ -83,6 +89,7 @@ point() {
         *'#'*) set -- "$1" "$(printf '%s\n' "$2" | sed 's/#/\\#/g')" "${3:-}" ;;
         *) ;;
     esac
+    receipt_add "point $1 - $2${3:+ # $3}"
     case "$1 ${3:-}" in
         'not ok TODO'*) points_todo=$((points_todo + 1)) ;;
         'not ok'*)
