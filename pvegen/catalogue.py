@@ -46,6 +46,7 @@ class Catalogue:
         self.runbook: dict[str, str] = {}
         self.bundle: dict[str, str] = {}
         self.review: dict[str, str] = {}
+        self.receipts: dict[str, str] = {}
         for head in reversed(heads):
             self.words |= head.get("words", {})
             self.report |= head.get("report", {})
@@ -56,6 +57,7 @@ class Catalogue:
             self.runbook |= head.get("runbook", {})
             self.bundle |= head.get("bundle", {})
             self.review |= head.get("review", {})
+            self.receipts |= head.get("receipts", {})
 
     @property
     def codes(self) -> list[str]:

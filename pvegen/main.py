@@ -208,6 +208,22 @@ def diff(file: str, dist: str | None, against: str | None, since: str | None, ex
                 targets=targets, form=form)
 
 
+@cli.command()
+@click.argument("paths", nargs=-1, type=_path, metavar="RECEIPT...", required=True)
+@click.option("--built", type=_path, metavar="FOLDER", help="What was built; dist/<cluster> if it is there.")
+@click.option("--html", type=_path, metavar="FILE", help="Write a page too.")
+@click.option("--seen", multiple=True, metavar="DIGEST",
+              help="A digest read off a console: its receipt has to be here.")
+def receipts(paths: tuple[Path, ...], built: Path | None, html: Path | None, seen: tuple[str, ...]) -> int:
+    """Put what runs on nodes have left together: a table of nodes and steps, and what to do next.
+
+    Exit status 0: the cluster is complete.
+    """
+    from pvegen.commands.receipts import receipts
+
+    return receipts(paths, built=built, html=html, seen=seen)
+
+
 def run(arguments: Sequence[str]) -> int:
     """Run one command line; its exit status. Exceptions other than those of a wrong call pass through."""
     try:

@@ -32,6 +32,8 @@ def start_here(manifest: dict[str, Any], runbooks: Sequence[str]) -> str:
     for name in ("start_refused", "start_part", "start_cut", "start_network"):
         lines += [*_wrapped(words[name], 3), ""]
     lines += [*_wrapped(words["start_back"], 3), "", "       sh NODE.sh rollback", ""]
+    lines += [words["start_receipts"], "", *_wrapped(words["start_receipts_do"], 3), ""]
+    lines += [f"       /var/log/pvegen/{manifest['cluster']}.verify.receipt", ""]
     if runbooks:
         lines += [*_wrapped(words["start_runbook"].format(files=", ".join(runbooks))), ""]
     return "\n".join(lines)
