@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='7f8ce6f66bf102892a6b4a81fafce25ba37bea43e0c170e0bf3f4604cb7fbca9'
+digest='c164604271988ff596f4b6438d7e31a68caca7377bbbeb147bd24067c459b139'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -62,6 +62,8 @@ echo This copy is damaged: copy it again. >&2; exit 78
 #   --only STEP   this step alone
 #   --from STEP   this step and those after it
 #   --quiet       say only what is not as described
+#   --receipt FILE   put the receipt of this run there (check leaves one only
+#                    so)
 #   --overwrite   replace our files that were changed by hand, and files with
 #                 hard links, and let go of addresses and routes that are not
 #                 described
@@ -87,6 +89,8 @@ node='pve2'
 cluster='trio'
 target='alt-p11'
 packages_by='rpm'
+pvegen_version='0.1.0'
+others='pve1=10.20.0.11 pve3=10.20.0.13'
 trust='password'
 open_minutes=10
 ssh_dir='/etc/openssh'
@@ -115,7 +119,7 @@ step_host() {
     need_series '8 9' \
         /etc/altlinux-release:4:alt-p8 /etc/altlinux-release:5:alt-p8-pve5 /etc/altlinux-release:6:alt-p9 /etc/altlinux-release:7:alt-p10 /etc/altlinux-release:8:alt-p11 /etc/altlinux-release:9:alt-p11 /etc/debian_version:6:pve-6 /etc/debian_version:7:pve-7 /etc/debian_version:8:pve-8 /etc/debian_version:9:pve-9
     need_packages pve-manager pve-cluster ifupdown2 openssh-server openssh-clients
-    need_commands awk cat chmod cmp cp date df diff find grep id ln mkdir mv ping readlink rm rmdir sed sha256sum sleep stat sync tail tr uname \
+    need_commands awk cat chmod cmp cp cut date df diff find grep id ln mkdir mv ping readlink rm rmdir sed sha256sum sleep stat sync tail tr uname \
         pvecm pveversion systemctl ip ifreload ssh sshd ssh-keygen ssh-keyscan rpm getent openssl timeout
     need_no_rival NetworkManager systemd-networkd network
 }
@@ -406,6 +410,7 @@ Run as root on the node itself:
   --only STEP   this step alone
   --from STEP   this step and those after it
   --quiet       say only what is not as described
+  --receipt FILE   put the receipt of this run there (check leaves one only so)
   --overwrite   replace our files that were changed by hand, and files with hard links, and let go of addresses and routes that are not described
   --confirm-within SECONDS   how long a new network may take to be proved (180)
   --confirm manual           the new network is kept by your call of confirm
@@ -470,7 +475,7 @@ END
     state_dir=/var/lib/pvegen/$cluster
     switch_dir=$state_dir/network
     call='' help='' only='' from='' quiet='' overwrite='' log='' undo='' keeps_lock='' stage='' index=''
-    activate='' confirm='' confirm_within=''
+    activate='' confirm='' confirm_within='' receipt_file='' receipt_to='' receipt=''
     case $copy in
         # Read from its standard input it has no name.
         /proc/self/*) script=$node.sh ;;
@@ -524,6 +529,14 @@ read_call() {
                 activate=$2
                 shift
                 ;;
+            --receipt)
+                case ${2:-} in
+                    '' | -* | */ | */.. | . | ..) wrong_call '--receipt takes the name of a file, such as /root/pve1.receipt' ;;
+                    /*) receipt_file=$2 ;;
+                    *) receipt_file=$PWD/$2 ;;
+                esac
+                shift
+                ;;
             --quiet) quiet=yes ;;
             --overwrite) overwrite=yes ;;
             -h | --help) help=yes ;;
@@ -535,13 +548,13 @@ read_call() {
     [ -z "$help" ] || call=help
     case $call in
         apply | help) ;;
-        rollback) [ -z "$from$overwrite$activate" ] || wrong_call 'rollback takes --only, --quiet, --confirm-within and --confirm' ;;
+        rollback) [ -z "$from$overwrite$activate$receipt_file" ] || wrong_call 'rollback takes --only, --quiet, --confirm-within and --confirm' ;;
         *) [ -z "$confirm_within$confirm$activate" ] || wrong_call '--confirm-within and --confirm are for apply and rollback, --activate for apply' ;;
     esac
     confirm_within=${confirm_within:-180} confirm=${confirm:-proof} activate=${activate:-now}
     case $call in
         check | apply | verify | rollback | help) ;;
-        *) [ -z "$only$from$quiet$overwrite" ] || wrong_call "$call takes no options" ;;
+        *) [ -z "$only$from$quiet$overwrite$receipt_file" ] || wrong_call "$call takes no options" ;;
     esac
 }
 
@@ -574,12 +587,17 @@ run_call() {
         right_host || refuse "$other_host"
         take_lock
         catch_signals
+        receipt_begin
         settle_last_switch
         # Whoever reads the output may go away; the work goes on, and into the log.
         trap '' PIPE
+    else
+        receipt_begin
     fi
     if [ "$call" = rollback ]; then
         open_log
+        # They tell of what is put back now.
+        rm -f "/var/log/pvegen/$cluster.apply.receipt" "/var/log/pvegen/$cluster.verify.receipt"
         phase=want
         roll_back_admission
         roll_back
@@ -619,6 +637,7 @@ finish() {
         check)
             if [ "$changes" -gt 0 ]; then
                 remark "Changes that wait: $changes; nothing was changed. \"apply\" makes them."
+                leave_receipt 2
                 exit 2
             fi
             remark 'Nothing to do: the node is as described.'
@@ -626,25 +645,30 @@ finish() {
         apply)
             if [ "$bad" -gt 0 ]; then
                 remark "Not as described: $bad; see \"not ok\" above."
+                leave_receipt 1
                 exit 1
             fi
             remark "Done. Changes: $changes."
+            leave_receipt 0
             after_apply
             ;;
         *)
             if [ "$bad" -gt 0 ]; then
                 remark "Not as described: $bad; see \"not ok\" above."
+                leave_receipt 1
                 exit 1
             fi
             remark 'The node is as described and healthy.'
             ;;
     esac
+    leave_receipt 0
     exit 0
 }
 
 # refuse WHY: nothing was changed, exit status 78.
 refuse() {
     bail "$1"
+    leave_receipt 78
     exit 78
 }
 
@@ -660,6 +684,7 @@ end_part_way() {
     [ -z "$undo" ] || "$undo"
     bail "stopped in step $step: $1"
     remark "What was done up to here stays; nothing else was begun. Mend the cause, then run again: sh $again $call"
+    leave_receipt 1
     exit 1
 }
 
@@ -674,6 +699,7 @@ interrupted() {
     [ -z "${temporary:-}" ] || rm -f "$temporary"
     [ -z "$undo" ] || "$undo"
     bail "interrupted in step $step; no file is half written; $call goes on from there"
+    leave_receipt "$1" quick
     exit "$1"
 }
 
@@ -809,6 +835,7 @@ remark() {
 
 bail() {
     out "Bail out! $1"
+    receipt_add "bail $1"
 }
 
 out() {
@@ -862,12 +889,17 @@ subtest() {
 subtest_end() {
     top=$((top + 1))
     [ -n "$quiet" ] || out "    1..$points"
+    subtest_name=requirements
+    [ "$phase" = need ] || subtest_name=$step
     if [ "$points_bad" -gt 0 ]; then
         out "not ok $top - $1"
+        receipt_add "step $subtest_name failed"
     elif [ "$points_todo" -gt 0 ]; then
         out "not ok $top - $1 # TODO" "to change: $points_todo"
+        receipt_add "step $subtest_name waits"
     else
         out "ok $top - $1"
+        receipt_add "step $subtest_name ok"
     fi
 }
 
@@ -881,6 +913,7 @@ point() {
         *'#'*) set -- "$1" "$(printf '%s\n' "$2" | sed 's/#/\\#/g')" "${3:-}" ;;
         *) ;;
     esac
+    receipt_add "point $1 - $2${3:+ # $3}"
     case "$1 ${3:-}" in
         'not ok TODO'*) points_todo=$((points_todo + 1)) ;;
         'not ok'*)
@@ -1031,6 +1064,126 @@ expect() {
     detail found "$found" help "$expect_hint"
     [ "$call" != apply ] ||
         end_part_way "not so after $expect_within s: $expect_what"
+}
+
+# The receipt: what a run has found, as a small text file that is carried back to the
+# desk (pvegen receipts). A line is a key and its value; the last is a digest of all
+# others that is short enough to be read off a screen. Neither contents of files nor
+# output of commands are in it.
+
+# receipt_begin: from here on, whatever ends this run leaves a receipt. check leaves one
+# where it is asked to; one under /var/log/pvegen takes the place of that of the last run.
+receipt_begin() {
+    receipt='' receipt_to=$receipt_file
+    case $call in
+        apply | verify) receipt_to=${receipt_file:-/var/log/pvegen/$cluster.$call.receipt} ;;
+        check) ;;
+        *) receipt_to='' ;;
+    esac
+    [ -n "$receipt_to" ] || return 0
+    if ! is_root || ! right_host; then
+        receipt_to=''
+        return 0
+    fi
+    receipt_began=$(date -u '+%s %Y-%m-%dT%H:%M:%SZ')
+    if [ -n "$receipt_file" ] && ! receipt_fits; then
+        receipt_to=''
+        refuse "no receipt can be put at $receipt_file: its directory has to be there and be root's alone to write to, and no link may stand there. Nothing was changed. Name another, such as /root/pve.receipt"
+    fi
+}
+
+# receipt_fits: nobody else can put anything in the way of what we write there.
+receipt_fits() {
+    [ -z "$(others_write "${receipt_to%/*}/." 2>&1)" ] && [ ! -L "$receipt_to" ] &&
+        { [ ! -e "$receipt_to" ] || [ -f "$receipt_to" ]; }
+}
+
+# receipt_add LINE: one more; what comes after 60,000 bytes is left out.
+receipt_add() {
+    [ -n "${receipt_to:-}" ] || return 0
+    [ "${#receipt}" -lt 60000 ] || return 0
+    receipt=$receipt${1%%"$line_break"*}$line_break
+}
+
+# leave_receipt STATUS [quick]: the run ends with this exit status, with or without a
+# receipt. "quick" asks no other node. A run that was refused leaves the node as it was.
+leave_receipt() {
+    [ -n "${receipt_to:-}" ] || return 0
+    [ "$1" -ne 78 ] || [ -n "$receipt_file" ] || return 0
+    receipt_path=$receipt_to receipt_to=''
+    # What goes wrong in it ends the subshell alone.
+    receipt_sum=$(log='' write_receipt "$@" 2>/dev/null) || receipt_sum=''
+    if [ -z "$receipt_sum" ]; then
+        remark "No receipt: $receipt_path could not be written. The run itself is as said above."
+    elif [ -z "$quiet" ] || [ -n "$receipt_file" ]; then
+        remark "Receipt: $receipt_path, digest $receipt_sum"
+    fi
+    return 0
+}
+
+# write_receipt STATUS [quick]: puts it in its place at once, and prints its digest.
+write_receipt() {
+    [ -n "$receipt_file" ] || own_directories /var/log/pvegen >&2
+    receipt_to=$receipt_path
+    receipt_fits || return 1
+    receipt_to=''
+    receipt_text=$(receipt_lines "$@" | tr -d '\000-\011\013-\037\177')
+    receipt_sum=$(printf '%s\n' "$receipt_text" | sha256sum | short_digest)
+    [ -n "$receipt_sum" ] || return 1
+    receipt_new=$receipt_path.new.$$
+    umask 077
+    rm -f "$receipt_new" || return 1
+    # A name that comes to be there meanwhile is not written through.
+    set -C
+    if printf '%s\n' "$receipt_text" "digest $receipt_sum" >"$receipt_new" && flush "$receipt_new" &&
+        mv -f "$receipt_new" "$receipt_path"; then
+        printf '%s\n' "$receipt_sum"
+    else
+        rm -f "$receipt_new"
+        return 1
+    fi
+}
+
+# short_digest: of what sha256sum says 80 bits, in letters and digits that are not taken
+# for one another on a screen, and one more for slips of whoever types it: Luhn's sum of
+# 16 digits, which finds one wrong digit and most pairs that changed places.
+short_digest() {
+    awk '
+        NR == 1 && length($1) == 64 {
+            for (i = 20; i > 0; i--) {
+                digit = index("0123456789abcdef", substr($1, i, 1)) - 1
+                value = digit * (2 - i % 2)
+                sum += int(value / 16) + value % 16
+                text = substr("2345679ACFHJKPRX", digit + 1, 1) (i % 5 ? "" : "-") text
+            }
+            print text substr("2345679ACFHJKPRX", (16 - sum % 16) % 16 + 1, 1)
+        }'
+}
+
+# receipt_lines STATUS [quick]: all lines but the last.
+receipt_lines() {
+    printf '%s\n' 'pvegen-receipt 1' "cluster $cluster" "node $node" "call $call" "part ${only:+only $only}${from:+from $from}" \
+        "status $1" "script $digest" "pvegen $pvegen_version" "target $target" "steps $step_names" "pve ${pve_version:-}" \
+        "kernel $(uname -r)" "began $receipt_began" "ended $(date -u '+%s %Y-%m-%dT%H:%M:%SZ')"
+    printf '%s' "$receipt"
+    [ "${#receipt}" -lt 60000 ] || printf '%s\n' 'cut'
+    [ -z "${2:-}" ] || return 0
+    [ ! -r /etc/pve/.members ] || printf 'members %s\n' "$(tr -d ' \t\n' </etc/pve/.members | cut -c 1-20000)"
+    receipt_names=$node
+    for other in $others; do receipt_names="$receipt_names ${other%%=*}"; done
+    # shellcheck disable=SC2086
+    getent hosts $receipt_names | while read -r name_address name_words; do
+        printf 'name %s %s\n' "$name_address" "$name_words"
+    done
+    for other in $others; do reach_other "${other%%=*}" "${other#*=}" & done
+    wait
+}
+
+# reach_other NAME ADDRESS: whether another node answers.
+reach_other() {
+    other_answers=silent
+    ! ping -c 1 -W 2 "$2" >/dev/null 2>&1 || other_answers=answers
+    printf 'reach %s %s %s\n' "$1" "$2" "$other_answers"
 }
 
 # Files: what is wanted is compared, shown, and put in place whole; what stood

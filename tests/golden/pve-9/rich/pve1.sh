@@ -2,6 +2,8 @@ node='pve1'
 cluster='rich'
 target='pve-9'
 packages_by='dpkg'
+pvegen_version='0.1.0'
+others='pve2=10.20.0.12 pve3=10.20.0.13'
 open_minutes=15
 ssh_dir='/etc/ssh'
 sshd_config=$ssh_dir/sshd_config
@@ -28,7 +30,7 @@ step_host() {
     need_series '9' \
         /etc/altlinux-release:4:alt-p8 /etc/altlinux-release:5:alt-p8-pve5 /etc/altlinux-release:6:alt-p9 /etc/altlinux-release:7:alt-p10 /etc/altlinux-release:8:alt-p11 /etc/altlinux-release:9:alt-p11 /etc/debian_version:6:pve-6 /etc/debian_version:7:pve-7 /etc/debian_version:8:pve-8 /etc/debian_version:9:pve-9
     need_packages pve-manager pve-cluster ifupdown2 openssh-server openssh-client
-    need_commands awk cat chmod cmp cp date df diff find grep id ln mkdir mv ping readlink rm rmdir sed sha256sum sleep stat sync tail tr uname \
+    need_commands awk cat chmod cmp cp cut date df diff find grep id ln mkdir mv ping readlink rm rmdir sed sha256sum sleep stat sync tail tr uname \
         pvecm pveversion systemctl ip ifreload ssh sshd ssh-keygen ssh-keyscan dpkg-query dpkg getent openssl timeout
     need_no_rival NetworkManager systemd-networkd connman
 }
