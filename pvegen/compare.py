@@ -14,12 +14,13 @@ from pvegen import vary
 from pvegen.derive import View, derive, order_of_running
 from pvegen.model import Description, Table
 from pvegen.plan import Script, plan
+from pvegen.renames import renames
 from pvegen.render import Renderer
 from pvegen.target import Target
 from pvegen.trace import dotted
 
 # What is done to a running node, from the least to the most; the words stand in the catalogue.
-RISKS = ("none", "harmless", "service", "login", "joining", "link", "member", "refused")
+RISKS = ("none", "harmless", "service", "login", "joining", "link", "member", "renamed", "refused")
 
 # Values of a step that are only looked at, or only used where something else is changed.
 _LOOKED_AT = {
@@ -46,7 +47,8 @@ class Effect(NamedTuple):
 
 
 class Change(NamedTuple):
-    """One change: kind is "changed" for a key, "added" or "removed" for a table or node, "order" for what is left.
+    """One change: kind is "changed" for a key, "added" or "removed" for a table or node, "renamed" for a node
+    that keeps its address, "order" for what is left.
 
     key: as people name it; old, new: values as the model has them, None where there is none.
     """
@@ -85,7 +87,10 @@ def compare(
     old: View, old_target: Target, new: View, new_target: Target, renderer: Renderer | None = None
 ) -> Comparison:
     """What differs between two clusters; each with the target that its description names. Raises SnippetError."""
-    before, after = _plans(old, old_target), _plans(new, new_target)
+    named = renames(old.description, new.description)
+    names = {one.old: one.new for one in named}
+    before = {names.get(node, node): script for node, script in _plans(old, old_target).items()}
+    after = _plans(new, new_target)
     renderer = renderer or Renderer()
     both = [node for node in after if node in before]
     # A value may be one that a node's script has no use for.
@@ -93,16 +98,24 @@ def compare(
     whole = [step for step in _differences(before, after) if step.node not in same]
     changes = []
     explained: set[tuple[str, str]] = set()
-    for kind, key, path, was, now, made in _changes(old.description, new.description):
+    origin, basis = old.description, before
+    for one in named:
+        origin = vary.renamed(origin, one.number, one.new)
+        basis, earlier = _try(origin, old_target, after), basis
+        steps = [_Step(one.new, "host", "renamed"), *_differences(earlier, basis)]
+        explained |= {(step.node, step.step) for step in steps}
+        told = [step for step in steps if step.risk == "renamed" or step.node not in same | {one.new}]
+        changes.append(Change("renamed", f"node[{one.old}]", one.old, one.new, _grouped(told)))
+    for kind, key, path, was, now, made in _changes(origin, new.description):
         if kind == "changed" and path == ("cluster", "target"):
             steps = list(whole)
         else:
-            steps = _differences(before, _try(made, old_target, after))
+            steps = _differences(basis, _try(made, old_target, after))
         if path in _FIXED:
             steps = [step._replace(risk="refused") for step in steps]
         elif path[:1] == ("node",) and path[2:] in (("address",), ("hosts_address",)):
             # The node's own address stands in the cluster's configuration.
-            own = old.description.node[int(path[1])].name
+            own = origin.node[int(path[1])].name
             steps = [
                 step._replace(risk="member") if step.node == own and step.step in ("create", "join") else step
                 for step in steps

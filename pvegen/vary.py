@@ -103,12 +103,20 @@ def described(description: Description, leaf: Leaf) -> Iterator[Description]:
     """Descriptions that differ in one key; what refers to a node by its name follows a new name."""
     is_node = len(leaf.path) == 3 and leaf.path[0] == "node"
     for value in _members(description, leaf) if is_node and leaf.path[2] == "joins" else others(leaf):
-        changed: Description = with_value(description, leaf.path, value)
         if is_node and leaf.path[2] == "name":
-            for number, node in enumerate(changed.node):
-                if node.joins == leaf.value:
-                    changed = with_value(changed, ("node", number, "joins"), value)
-        yield changed
+            yield renamed(description, int(leaf.path[1]), value)
+        else:
+            yield with_value(description, leaf.path, value)
+
+
+def renamed(description: Description, number: int, name: str) -> Description:
+    """A copy in which a node has another name; what refers to it follows."""
+    old = description.node[number].name
+    changed: Description = with_value(description, ("node", number, "name"), name)
+    for i, node in enumerate(changed.node):
+        if node.joins == old:
+            changed = with_value(changed, ("node", i, "joins"), name)
+    return changed
 
 
 def _members(description: Description, leaf: Leaf) -> list[str]:

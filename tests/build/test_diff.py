@@ -69,7 +69,7 @@ def test_every_key_of_the_format_is_told_with_its_risk(rich: View) -> None:
             if leaf.path[-1] in ("name", "parent", "id", "network") and table not in ("Cluster",):
                 # What names a table makes another of it.
                 kinds = {one.kind for one in comparison.changes}
-                assert {"added", "removed"} <= kinds or key, (leaf.path, said)
+                assert {"added", "removed"} <= kinds or "renamed" in kinds or key, (leaf.path, said)
             else:
                 assert len(key) == 1 and key[0].kind == "changed", (leaf.path, said)
                 assert f"{key[0].key}: " in said
@@ -159,6 +159,40 @@ def test_a_node_more_and_a_node_less(place: Path) -> None:
     assert "in this order: pve1.sh, pve2.sh, pve3.sh" in shown
     shown = said(place, "--against", "three.toml")
     assert "node[pve3]: removed" in shown and "`pvecm delnode pve3`" in shown
+
+
+def test_a_node_of_another_name_is_the_same_node(place: Path) -> None:
+    """It is told by its address, and what else differs of it is told beside."""
+    change(place, ('name = "pve2"', 'name = "store2"'))
+    shown = said(place)
+    assert 'node[pve2]: called "store2" now' in shown
+    assert "  store2: host (what is demanded of the machine): runs only on a machine of that name." in shown
+    assert "a member cannot be renamed" in shown and "pve1: names (entries in /etc/hosts): harmless" in shown
+    assert not any(word in shown for word in ("removed", "added", "no longer described", "run as a whole"))
+    assert "in this order: pve1.sh, store2.sh" in shown
+
+
+def test_a_node_renamed_and_another_address_of_the_first(place: Path) -> None:
+    """Each is told by itself; a node with another name and another address is another node."""
+    change(place, ('name = "pve2"', 'name = "store2"'), ("10.0.0.251/24", "10.0.0.61/24"))
+    whole = json.loads(said(place, "--format", "json"))
+    assert [(one["kind"], one["key"], one["risk"]) for one in whole["changes"]] == [
+        ("renamed", "node[pve2]", "renamed"), ("changed", "node[pve1].address", "member"),
+    ]  # fmt: skip
+    assert (whole["added"], whole["removed"]) == ([], [])
+    change(place, ("10.0.0.252/24", "10.0.0.62/24"))
+    whole = json.loads(said(place, "--format", "json"))
+    assert (whole["added"], whole["removed"]) == (["store2"], ["pve2"])
+
+
+def test_a_member_of_another_name_is_joined_by_that(place: Path) -> None:
+    """What refers to the renamed node is no change of its own."""
+    third = '\n[[node]]\nname = "pve3"\naddress = "10.0.0.253/24"\nnic = "eth0"\njoins = "pve2"\n'
+    (place / "old.toml").write_text(LOCAL + third, "utf-8")
+    (place / "new.toml").write_text((LOCAL + third).replace('"pve2"', '"store2"'), "utf-8")
+    whole = json.loads(said(place, "new.toml", "--against", "old.toml", "--format", "json"))
+    assert [one["key"] for one in whole["changes"]] == ["node[pve2]"]
+    assert {"step": "join", "risk": "joining", "nodes": ["pve3"]} in whole["changes"][0]["effects"]
 
 
 def test_nodes_in_another_order(place: Path) -> None:
