@@ -34,7 +34,8 @@ class Remark(NamedTuple):
 
 class Picture(NamedTuple):
     """nodes: in their order; last: node -> the receipt that counts; steps: columns of the
-    table; wrong: contradictions; next: what to do; complete: whether all is done."""
+    table; wrong: contradictions; next: what to do; left_out: files and digests that do not
+    count, and why; complete: whether all is done."""
 
     cluster: str
     nodes: list[str]
@@ -42,11 +43,18 @@ class Picture(NamedTuple):
     steps: list[str]
     wrong: list[Remark]
     next: list[Remark]
+    left_out: list[Remark]
     complete: bool
 
 
-def put_together(receipts: Sequence[Receipt], built: Built | None, now: float | None = None) -> Picture:
-    """The picture of receipts of one cluster; built: what is built for it, None where that is not known."""
+def put_together(
+    receipts: Sequence[Receipt], built: Built | None, now: float | None = None, left_out: Sequence[Remark] = (),
+) -> Picture:
+    """The picture of receipts of one cluster.
+
+    built: what is built for it, None where that is not known: then nothing is complete;
+    now: the desk's clock; left_out: what was not taken before.
+    """
     now = time.time() if now is None else now
     last = _last(receipts)
     named = [name for receipt in last.values() for name in (*receipt.reach, *(receipt.members or ()))]
@@ -56,8 +64,11 @@ def put_together(receipts: Sequence[Receipt], built: Built | None, now: float | 
     wrong = [*_old(last, built), *_strangers(last, built), *_versions(last), *_names(last), *_members(last, nodes)]
     wrong += [*_reach(last), *_clocks(last, built, now)]
     todo = [remark for node in nodes for remark in _next(node, last, built)]
+    if built is None:
+        todo.append(_remark("not_built", cluster=receipts[0].cluster))
     steps = [step for step in steps if step != "host"]
-    return Picture(receipts[0].cluster, nodes, last, steps, wrong, todo, not (wrong or todo))
+    passed = [*left_out, *_passed(receipts, last)]
+    return Picture(receipts[0].cluster, nodes, last, steps, wrong, todo, passed, not (wrong or todo))
 
 
 def _last(receipts: Sequence[Receipt]) -> dict[str, Receipt]:
@@ -66,6 +77,18 @@ def _last(receipts: Sequence[Receipt]) -> dict[str, Receipt]:
     for receipt in sorted(receipts, key=lambda r: (r.ended, r.call == "verify")):
         found[receipt.node] = receipt
     return {node: found[node] for node in sorted(found)}
+
+
+def _passed(receipts: Sequence[Receipt], last: Mapping[str, Receipt]) -> list[Remark]:
+    """Receipts that another of the same node stands for: the same once more, or of an earlier run."""
+    remarks = []
+    for receipt in receipts:
+        kept = last[receipt.node]
+        if receipt is not kept:
+            text = "twice" if receipt.digest == kept.digest else "earlier"
+            facts = {"path": receipt.source, "node": receipt.node, "call": receipt.call, "kept": kept.source}
+            remarks.append(Remark(text, facts))
+    return remarks
 
 
 def _old(last: Mapping[str, Receipt], built: Built | None) -> list[Remark]:

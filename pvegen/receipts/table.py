@@ -16,6 +16,8 @@ _WIDTH = 78
 # Nodes beside one another; more are more tables.
 _BESIDE = 6
 _WIDEST = 20
+_LONGEST = 2000
+_LISTS = (("contradictions", "wrong"), ("todo", "next"), ("left_out", "left_out"))
 
 
 def texts() -> dict[str, str]:
@@ -24,19 +26,19 @@ def texts() -> dict[str, str]:
 
 
 def said(remark: Remark) -> str:
-    """A remark in words, with whatever a terminal would obey in its facts made visible."""
-    facts = {name: catalogue.visible(fact) for name, fact in remark.facts.items()}
+    """A remark in words, with whatever a terminal would obey in its facts made visible, and no fact endless."""
+    facts = {name: catalogue.visible(fact[:_LONGEST]) for name, fact in remark.facts.items()}
     return texts()[remark.text].format(**facts)
 
 
 def text(picture: Picture, built: Built | None) -> str:
-    """The tables, the contradictions, and what to do next."""
+    """The tables, the contradictions, what to do next, what was left out, and the verdict."""
     words = texts()
     lines = [words["title"].format(cluster=picture.cluster), ""]
     for start in range(0, len(picture.nodes), _BESIDE):
         lines += [*_table(_rows(picture, built, picture.nodes[start : start + _BESIDE])), ""]
-    for title, remarks in (("contradictions", picture.wrong), ("todo", picture.next)):
-        if remarks:
+    for title, name in _LISTS:
+        if remarks := getattr(picture, name):
             lines += [words[title], *(line for remark in remarks for line in _item(said(remark))), ""]
     return "\n".join([*lines, _verdict(picture)])
 
@@ -135,8 +137,8 @@ def page(picture: Picture, built: Built | None) -> str:
         shown = [f'<{tag} class="{classes.get(cell, "")}">{html.escape(cell)}</{tag}>' for cell in cells]
         rows.append(f"<tr><th>{html.escape(label)}</th>{''.join(shown)}</tr>")
     lists = ""
-    for title, remarks in (("contradictions", picture.wrong), ("todo", picture.next)):
-        if remarks:
+    for title, name in _LISTS:
+        if remarks := getattr(picture, name):
             items = "".join(f"<li>{html.escape(said(remark))}</li>" for remark in remarks)
             lists += f"<h2>{html.escape(words[title])}</h2>\n<ul>{items}</ul>\n"
     verdict = _verdict(picture)

@@ -352,8 +352,46 @@ def test_a_digest_off_a_screen_has_to_be_of_one_of_them(desk: Path, capsys: pyte
     assert "none of these receipts" in capsys.readouterr().err
 
 
-def test_without_what_was_built_it_says_so(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_digest_in_place_of_a_file_is_one_that_was_seen(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    right = Path("pve1.receipt").read_text().split()[-1]
+    assert run(["receipts", *PATHS, right]) == 0
+    assert run(["receipts", *PATHS, digest.short(b"another")]) == 1
+    assert "none of these receipts" in capsys.readouterr().err
+    with pytest.raises(errors.Refused):
+        run(["receipts", right])
+
+
+def test_without_what_was_built_nothing_is_complete(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (desk / "dist").rename(desk / "elsewhere")
-    run(["receipts", *PATHS])
-    assert "is not known" in capsys.readouterr().err
+    assert run(["receipts", *PATHS]) == 1
+    out = capsys.readouterr().out
+    assert "is not known" in " ".join(out.split()) and "is not complete" in out
     assert run(["receipts", *PATHS, "--built", "elsewhere/trio"]) == 0
+
+
+def test_what_does_not_count_is_named_in_the_page_too(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("old").write_bytes(text_of("pve1", status=1, began="10 x", ended="20 x"))
+    Path("same").write_bytes(Path("pve2.receipt").read_bytes())
+    assert run(["receipts", "old", *PATHS, "same", "--html", "page.html"]) == 0
+    said = ["old: an earlier run of pve1 (verify); pve1.receipt counts", "pve2.receipt: the same as same"]
+    for text in (" ".join(capsys.readouterr().out.split()), Path("page.html").read_text()):
+        assert all(one in text for one in said), text
+    Path("cut").write_bytes(text_of()[:200])
+    assert run(["receipts", *PATHS, "cut", "--html", "page.html"]) == 1
+    assert "cut is cut short" in Path("page.html").read_text()
+
+
+def test_as_json(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("old").write_bytes(text_of("pve1", status=1, began="10 x", ended="20 x", bail="\x1b[2J"))
+    assert run(["receipts", "old", *PATHS[:2], "--format", "json"]) == 1
+    out = capsys.readouterr().out
+    assert out.isascii() and "\x1b" not in out
+    found = json.loads(out)
+    assert (found["cluster"], found["complete"], found["contradictions"]) == ("trio", False, [])
+    assert [(one["code"], one["node"]) for one in found["next"]] == [("next_run", "pve3")]
+    assert [(one["code"], one["path"]) for one in found["left_out"]] == [("earlier", "old")]
+    one, _, none = found["nodes"]
+    assert none == {"node": "pve3", "receipt": None}
+    assert (one["node"], one["receipt"]["status"], one["receipt"]["as_built"]) == ("pve1", 0, True)
+    assert one["receipt"]["steps"]["bridge"] == "ok" and one["receipt"]["members"]["pve3"] is True
+    assert run(["receipts", *PATHS, "--format", "json"]) == 0
