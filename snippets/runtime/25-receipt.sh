@@ -24,6 +24,12 @@ receipt_begin() {
     fi
 }
 
+# forget_receipts: what earlier runs have left tells of a node that is changed from here
+# on. A run that is killed leaves none, rather than theirs.
+forget_receipts() {
+    rm -f "/var/log/pvegen/$cluster.apply.receipt"* "/var/log/pvegen/$cluster.verify.receipt"* 2>/dev/null
+}
+
 # receipt_fits: nobody else can put anything in the way of what we write there.
 receipt_fits() {
     [ -z "$(others_write "${receipt_to%/*}/." 2>&1)" ] && [ ! -L "$receipt_to" ] &&
@@ -102,12 +108,12 @@ receipt_lines() {
     [ -z "${2:-}" ] || return 0
     [ ! -r /etc/pve/.members ] || printf 'members %s\n' "$(tr -d ' \t\n' </etc/pve/.members | cut -c 1-20000)"
     receipt_names=$node
-    for other in $others; do receipt_names="$receipt_names ${other%%=*}"; done
+    for other in $other_nodes; do receipt_names="$receipt_names ${other%%=*}"; done
     # shellcheck disable=SC2086
     getent hosts $receipt_names | while read -r name_address name_words; do
         printf 'name %s %s\n' "$name_address" "$name_words"
     done
-    for other in $others; do reach_other "${other%%=*}" "${other#*=}" & done
+    for other in $other_nodes; do reach_other "${other%%=*}" "${other#*=}" & done
     wait
 }
 

@@ -38,3 +38,4 @@ def test_receipts_of_a_formed_cluster_say_that_it_is_complete(formed: Nodes) -> 
         parse(name, box.read("/var/log/pvegen/mypve.apply.receipt").encode()) for name, box in formed.node.items()
     ]
     assert [remark.text for remark in put_together(applied, built).next] == ["next_verify", "next_verify"]
+    assert [one.reach for one in applied] == [{"pve2": True}, {"pve1": True}]
