@@ -31,7 +31,7 @@ def _receipt(receipt: Receipt | None, built: Built | None) -> dict[str, Any] | N
     asked = built.digests.get(receipt.node) if built else None
     keys = (
         "digest", "call", "part", "status", "bail", "script", "pvegen", "target", "pve", "kernel", "began", "ended",
-        "steps", "failures", "names", "reach", "members", "quorate",
+        "steps", "failures", "names", "reach", "clocks", "members", "quorate",
     )  # fmt: skip
     found = {"file": receipt.source, "as_built": asked and asked == receipt.script}
     return {**found, **{key: getattr(receipt, key) for key in keys}}

@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 from pvegen.receipts.read import Receipt
 
-# Seconds by which the desk's own clock may be wrong.
+# Seconds by which the desk's own clock may be wrong, and by which those of two nodes may differ.
 _CLOCK = 300
+_CLOCKS = 5.0
 
 
 class Built(NamedTuple):
@@ -169,9 +170,14 @@ def _reach(last: Mapping[str, Receipt]) -> list[Remark]:
 
 
 def _clocks(last: Mapping[str, Receipt], built: Built | None, now: float) -> list[Remark]:
-    """Times that cannot be: later than now, an end before its beginning, members later than who joined through them."""
+    """Clocks that differ, and times that cannot be: later than now, an end before its beginning, joined before."""
     remarks = [_remark("clock_ahead", node=node) for node, receipt in last.items() if receipt.ended > now + _CLOCK]
     remarks += [_remark("clock_back", node=node) for node, receipt in last.items() if receipt.ended < receipt.began]
+    for node, receipt in last.items():
+        for other, ahead in receipt.clocks.items():
+            if abs(ahead) > _CLOCKS:
+                text = "clock_other_ahead" if ahead > 0 else "clock_other_behind"
+                remarks.append(_remark(text, node=node, other=other, seconds=f"{abs(ahead):.0f}"))
     for node, member in (built.joins if built else {}).items():
         if node in last and member in last and last[node].members is not None and last[member].members is None:
             remarks.append(_remark("joined_before", node=node, member=member))

@@ -117,9 +117,22 @@ receipt_lines() {
     wait
 }
 
-# reach_other NAME ADDRESS: whether another node answers.
+# reach_other NAME ADDRESS: whether another node answers, and by how many milliseconds its
+# clock is ahead of this one's: the timestamps of RFC 791 in a ping say it, where they get
+# through and both nodes have IPv4.
 reach_other() {
-    other_answers=silent
-    ! ping -c 1 -W 2 "$2" >/dev/null 2>&1 || other_answers=answers
+    other_answers=answers
+    if other_ping=$(ping -c 1 -W 2 -T tsonly "$2" 2>/dev/null); then
+        printf '%s\n' "$other_ping" | awk -v name="$1" '
+            stamped {
+                # A day has 86,400,000; midnight may be between the two.
+                ahead = ($1 + 129600000) % 86400000 - 43200000
+                if (NF == 1 && $1 ~ /^-?[0-9]+$/) print "clock", name, ahead
+                exit
+            }
+            $1 == "TS:" { stamped = NF == 3 && $3 == "absolute" }'
+    elif ! ping -c 1 -W 2 "$2" >/dev/null 2>&1; then
+        other_answers=silent
+    fi
     printf 'reach %s %s %s\n' "$1" "$2" "$other_answers"
 }

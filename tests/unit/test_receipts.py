@@ -112,6 +112,16 @@ def test_names_and_silence_are_told() -> None:
     assert told(ALL[0], odd, ALL[2]) == ["silent"]
 
 
+def test_clocks_that_differ_are_told() -> None:
+    for line in ("clock pve1 5000", "clock pve1 -4999", "clock pve1 1e9", "clock pve1", "clock pve1 999999999"):
+        assert told(ALL[0], receipt("pve2", line), ALL[2]) == [], line
+    picture = put_together([ALL[0], receipt("pve2", "clock pve1 -61000", "clock pve3 7000"), ALL[2]], BUILT, NOW)
+    assert [table.said(remark) for remark in picture.wrong] == [
+        "the clock of pve1 is 61 s behind that of pve2",
+        "the clock of pve3 is 7 s ahead of that of pve2",
+    ]
+
+
 def test_a_node_without_a_receipt_and_one_that_is_not_described() -> None:
     assert told(ALL[0], ALL[1]) == ["next_run"]
     assert told(*ALL, receipt("pve9", members=None)) == ["not_described"]
@@ -181,7 +191,7 @@ def test_no_bytes_do_anything_but_be_refused(data: bytes) -> None:
 
 
 KEYS = st.sampled_from(
-    ["step", "point", "name", "reach", "members", "ended", "status", "pve", "bail", "steps", "cut", ""]
+    ["step", "point", "name", "reach", "clock", "members", "ended", "status", "pve", "bail", "steps", "cut", ""]
 )
 NASTY = st.text(max_size=60) | st.sampled_from(
     ["\x1b]0;x\x07", "<script>alert(1)</script>", "a" * 5000, '{"cluster":1}', "{" * 3000, "[" * 3000]
