@@ -10,6 +10,7 @@ from pvegen.bundle import file
 from pvegen.errors import MISTAKES, Refused
 from pvegen.receipts import built as builds
 from pvegen.receipts import data, digest, table
+from pvegen.receipts.page import page
 from pvegen.receipts.picture import Remark, put_together
 from pvegen.receipts.read import BrokenReceipt, Receipt, load
 
@@ -40,7 +41,7 @@ def receipts(paths: Sequence[Path], *, built: Path | None, html: Path | None, se
     picture = put_together(ours, known, left_out=complaints)
     print(data.text(picture, known) if form == "json" else table.text(picture, known))
     if html:
-        file.write(html, table.page(picture, known).encode())
+        file.write(html, page(picture, known).encode())
     return 0 if picture.complete and not complaints else MISTAKES
 
 

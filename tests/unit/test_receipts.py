@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from pvegen import build, description, errors
 from pvegen.main import run
 from pvegen.receipts import built, digest, table
+from pvegen.receipts.page import page
 from pvegen.receipts.picture import Built, put_together
 from pvegen.receipts.read import BrokenReceipt, Receipt, parse
 
@@ -64,7 +65,7 @@ def receipt(node: str = "pve1", *more: str, **changed: Any) -> Receipt:
 def told(*receipts: Receipt, known: Built | None = BUILT) -> list[str]:
     """What does not fit, and what to do, by the names of the texts."""
     picture = put_together(receipts, known, NOW)
-    assert table.text(picture, known) and table.page(picture, known)
+    assert table.text(picture, known) and page(picture, known)
     return [remark.text for remark in [*picture.wrong, *picture.next]]
 
 
@@ -222,10 +223,10 @@ def test_hostile_lines_with_a_right_digest_harm_nobody(lines: list[tuple[str, st
         return
     for known in (BUILT, None):
         picture = put_together([ALL[0], odd, ALL[2]], known, NOW)
-        text, page = table.text(picture, known), table.page(picture, known)
+        text, shown = table.text(picture, known), page(picture, known)
         assert all(line.isprintable() for line in text.split("\n"))
         assert len(text) < 100_000
-        assert not Tags(page) - {
+        assert not Tags(shown) - {
             "html",
             "head",
             "meta",
@@ -261,8 +262,8 @@ def Tags(page: str) -> set[str]:
 
 def test_html_from_a_node_is_shown_and_not_run() -> None:
     odd = receipt("pve2", "point not ok - <script>alert(1)</script>", status=1, pve="<img src=x>")
-    page = table.page(put_together([ALL[0], odd, ALL[2]], BUILT, NOW), BUILT)
-    assert "&lt;script&gt;" in page and "<script" not in page and "<img" not in page
+    shown = page(put_together([ALL[0], odd, ALL[2]], BUILT, NOW), BUILT)
+    assert "&lt;script&gt;" in shown and "<script" not in shown and "<img" not in shown
 
 
 def test_a_huge_receipt_is_not_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
