@@ -161,6 +161,27 @@ def test_a_receipt_that_cannot_be_made_changes_no_run(make: Make, broken: str) -
     assert "receipt" not in box.run("ls /var/log/pvegen").stdout
 
 
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("call", ["check", "apply", "verify"])
+def test_a_full_disk_keeps_what_stood_there(make: Make, call: str, shell: str) -> None:
+    box = make(ALONE["alt-p11"], held=HELD)
+    box.run("mkdir /root/stick && mount -t tmpfs -o size=8k,mode=755 none /root/stick").check()
+    box.run("echo kept >/root/stick/r; head -c 64k /dev/zero >/root/stick/fill; true").check()
+    run = support.run(box, call, "--only", "names", "--receipt", "/root/stick/r", shell=shell)
+    plain = {"check": 2, "apply": 0, "verify": 1}[call]
+    assert run.status == plain and run.stderr == "" and "# No receipt: /root/stick/r" in run.stdout, str(run)
+    assert box.read("/root/stick/r") == "kept\n"
+    assert sorted(box.run("ls /root/stick").stdout.split()) == ["fill", "r"]
+
+
+def test_an_earlier_file_is_replaced_at_once(make: Make) -> None:
+    """By another: who has the old one open, or a second name for it, keeps what it was."""
+    box = make(ALONE["alt-p11"], held=HELD)
+    box.run("echo old >/root/r; ln /root/r /root/kept").check()
+    support.run(box, "check", "--receipt", "/root/r").expect(2)
+    assert value(lines(box, "/root/r"), "call") == "check" and box.read("/root/kept") == "old\n"
+
+
 @pytest.mark.parametrize("words", [["--receipt"], ["--receipt", ""], ["--receipt", "x/"], ["--receipt", "--quiet"]])
 def test_wrong_calls(make: Make, words: list[str]) -> None:
     box = make(ALONE["alt-p11"], held=HELD)
