@@ -84,7 +84,7 @@ def load(path: Path) -> Receipt:
 def parse(source: str, data: bytes) -> Receipt:
     """A receipt of its bytes; raises BrokenReceipt, and nothing else, whatever they are."""
     # Somebody's mail program or editor may have changed the ends of its lines.
-    data = data.replace(b"\r\n", b"\n").rstrip(b"\n \t") + b"\n"
+    data = b"\n".join(line.rstrip(b" \t\r") for line in data.rstrip().split(b"\n")) + b"\n"
     if not data.startswith(b"pvegen-receipt "):
         raise BrokenReceipt("foreign")
     if not data.startswith(_HEAD.encode() + b"\n"):

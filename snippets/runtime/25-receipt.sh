@@ -65,7 +65,8 @@ write_receipt() {
     receipt_to=$receipt_path
     receipt_fits || return 1
     receipt_to=''
-    receipt_text=$(receipt_lines "$@" | tr -d '\000-\011\013-\037\177')
+    # Blanks at ends of lines would get lost on the way.
+    receipt_text=$(receipt_lines "$@" | tr -d '\000-\011\013-\037\177' | sed 's/ *$//')
     receipt_sum=$(printf '%s\n' "$receipt_text" | sha256sum | short_digest)
     [ -n "$receipt_sum" ] || return 1
     receipt_new=$receipt_path.new.$$

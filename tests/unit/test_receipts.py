@@ -54,7 +54,7 @@ def text_of(node: str = "pve1", *more: str, **changed: Any) -> bytes:
 
 
 def signed(lines: list[str]) -> bytes:
-    body = "".join(f"{line}\n" for line in lines).encode()
+    body = "".join(f"{line.rstrip(' ')}\n" for line in lines).encode()
     return body + f"digest {digest.short(body)}\n".encode()
 
 
@@ -139,6 +139,33 @@ def test_the_last_receipt_of_a_node_counts() -> None:
         assert told(*order) == []
 
 
+# What the docs show ---------------------------------------------------------------------------------------------
+
+BLOCKS = re.findall(r"^```[a-z]*\n(.*?)^```$", (ROOT / "docs" / "receipts.md").read_text("utf-8"), re.M | re.S)
+
+
+def example() -> list[Receipt]:
+    """Two nodes of three: one that is well, one that was stopped, and whose names and clock differ."""
+    lines = text_of("pve2", "clock pve1 -61200", status=1, call="apply", bail="stopped in join: pve1 does not answer",
+                    members=None).decode().splitlines()[:-1]  # fmt: skip
+    lines = [
+        line.replace("10.0.0.1 pve1.", "10.0.0.77 pve1.").replace("step join ok", "step join failed") for line in lines
+    ]
+    return [receipt("pve1", members=members("pve1")), parse("pve2.receipt", signed(lines))]
+
+
+def test_the_table_in_the_docs_is_what_is_printed() -> None:
+    shown = [block for block in BLOCKS if block.startswith("$ pvegen receipts")]
+    assert shown == [f"$ pvegen receipts pve*.receipt\n{table.text(put_together(example(), BUILT, NOW), BUILT)}\n"]
+
+
+def test_the_receipt_in_the_docs_is_one() -> None:
+    (shown,) = [block for block in BLOCKS if block.startswith("pvegen-receipt")]
+    one = parse("docs", shown.encode())
+    assert one.complete and one.quorate and set(one.members or ()) == {"pve1", "pve2", "pve3"}
+    assert one.reach == {"pve1": True, "pve3": True} and set(one.clocks) == set(one.reach)
+
+
 # Broken and foreign ones ----------------------------------------------------------------------------------------
 
 
@@ -182,6 +209,7 @@ def test_any_changed_byte_is_found() -> None:
 def test_line_ends_that_a_mail_program_changed_do_not_matter() -> None:
     assert parse("x", text_of().replace(b"\n", b"\r\n")) == parse("x", text_of())
     assert parse("x", text_of() + b"\n\n") == parse("x", text_of())
+    assert parse("x", text_of().replace(b"\n", b" \n")) == parse("x", text_of())
 
 
 @given(st.binary(max_size=400))
