@@ -69,7 +69,9 @@ write_receipt() {
     receipt_text=$(receipt_lines "$@" | tr -d '\000-\011\013-\037\177' | sed 's/ *$//')
     receipt_sum=$(printf '%s\n' "$receipt_text" | sha256sum | short_digest)
     [ -n "$receipt_sum" ] || return 1
-    receipt_new=$receipt_path.new.$$
+    receipt_new=$receipt_path.new
+    # Several verify may run at a time.
+    [ "$call" = apply ] || receipt_new=$receipt_new.$$
     umask 077
     rm -f "$receipt_new" || return 1
     # A name that comes to be there meanwhile is not written through.
