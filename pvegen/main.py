@@ -214,14 +214,15 @@ def diff(file: str, dist: str | None, against: str | None, since: str | None, ex
 @click.option("--html", type=_path, metavar="FILE", help="Write a page too.")
 @click.option("--seen", multiple=True, metavar="DIGEST",
               help="A digest read off a console: its receipt has to be here.")
-def receipts(paths: tuple[Path, ...], built: Path | None, html: Path | None, seen: tuple[str, ...]) -> int:
+@click.option("--format", "form", type=click.Choice(("text", "json")), default="text", show_default=True)
+def receipts(paths: tuple[Path, ...], built: Path | None, html: Path | None, seen: tuple[str, ...], form: str) -> int:
     """Put what runs on nodes have left together: a table of nodes and steps, and what to do next.
 
-    Exit status 0: the cluster is complete.
+    Exit status 0: the cluster is complete, and no receipt was left out for a fault.
     """
     from pvegen.commands.receipts import receipts
 
-    return receipts(paths, built=built, html=html, seen=seen)
+    return receipts(paths, built=built, html=html, seen=seen, form=form)
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -60,7 +60,7 @@ cluster={{ cluster | string }}
 target={{ target | string }}
 packages_by={{ packages_by | string }}
 pvegen_version={{ version | string }}
-others={{ others | string }}
+other_nodes={{ others | string }}
 {% if is_cluster %}
 trust={{ trust | string }}
 open_minutes={{ open_minutes }}

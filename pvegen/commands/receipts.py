@@ -7,68 +7,60 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pvegen.bundle import file
-from pvegen.catalogue import visible
 from pvegen.errors import MISTAKES, Refused
 from pvegen.receipts import built as builds
-from pvegen.receipts import digest, table
-from pvegen.receipts.picture import put_together
+from pvegen.receipts import data, digest, table
+from pvegen.receipts.page import page
+from pvegen.receipts.picture import Remark, put_together
 from pvegen.receipts.read import BrokenReceipt, Receipt, load
 
 
-def receipts(paths: Sequence[Path], *, built: Path | None, html: Path | None, seen: Sequence[str]) -> int:
-    """Tell what the receipts say; 0 where they say that the cluster is complete, else 1.
+def receipts(paths: Sequence[Path], *, built: Path | None, html: Path | None, seen: Sequence[str], form: str) -> int:
+    """Tell what the receipts say; 0 where they say that the cluster is complete and all that was given fits, else 1.
 
-    built: a built folder, dist/<cluster> if None and there is one; html: where to put the
-    page too; seen: digests that were read off consoles, each of which has to be here.
+    paths: files; a digest in place of one is as one of seen; built: a built folder,
+    dist/<cluster> if None and there is one; html: where to put the page too; seen: digests
+    that were read off consoles, each of which has to be here; form: text or json.
     """
-    good, whole = _load(paths)
+    typed = [str(path) for path in paths if digest.typed(str(path)) and not path.exists()]
+    good, complaints = _load([path for path in paths if str(path) not in typed])
     known = builds.load(built) if built else None
-    if not good:
-        raise Refused(table.texts()["none"])
-    cluster = known.cluster if known else good[0].cluster
-    known = known or builds.beside(cluster)
+    cluster = known.cluster if known else good[0].cluster if good else ""
     ours = [receipt for receipt in good if receipt.cluster == cluster]
     for receipt in good:
         if receipt.cluster != cluster:
-            whole = _complain("of_other_cluster", path=receipt.source, found=receipt.cluster, cluster=cluster)
+            facts = {"path": receipt.source, "found": receipt.cluster, "cluster": cluster}
+            complaints.append(Remark("of_other_cluster", facts))
+    if ours:
+        complaints += [remark for text in (*typed, *seen) for remark in _look_for(text, ours)]
+    for remark in complaints:
+        print(f"pvegen: {table.said(remark)}", file=sys.stderr)
     if not ours:
         raise Refused(table.texts()["none"])
-    for text in seen:
-        whole = _look_for(text, ours) and whole
-    picture = put_together(ours, known)
-    if known is None:
-        _complain("not_built", cluster=cluster)
-    print(table.text(picture, known))
+    known = known or builds.beside(cluster)
+    picture = put_together(ours, known, left_out=complaints)
+    print(data.text(picture, known) if form == "json" else table.text(picture, known))
     if html:
-        file.write(html, table.page(picture, known).encode())
-    return 0 if picture.complete and whole else MISTAKES
+        file.write(html, page(picture, known).encode())
+    return 0 if picture.complete and not complaints else MISTAKES
 
 
-def _load(paths: Sequence[Path]) -> tuple[list[Receipt], bool]:
-    """The receipts that can be read, and whether all can."""
-    good, whole = [], True
+def _load(paths: Sequence[Path]) -> tuple[list[Receipt], list[Remark]]:
+    """The receipts that can be read, and why the others cannot."""
+    good, complaints = [], []
     for path in paths:
         try:
             good.append(load(path))
         except BrokenReceipt as broken:
-            whole = _complain(broken.reason, path=path)
+            complaints.append(Remark(broken.reason, {"path": str(path)}))
         except OSError as error:
-            whole = _complain("unreadable", path=path, why=error.strerror or error)
-    return good, whole
+            complaints.append(Remark("unreadable", {"path": str(path), "why": error.strerror or str(error)}))
+    return good, complaints
 
 
-def _look_for(text: str, ours: Sequence[Receipt]) -> bool:
-    """Whether a digest that somebody read off a screen is that of one of the receipts."""
+def _look_for(text: str, ours: Sequence[Receipt]) -> list[Remark]:
+    """What is wrong with a digest that somebody read off a screen, which is to be that of one of the receipts."""
     right = digest.typed(text)
     if right is None:
-        return _complain("mistyped", digest=text)
-    if right not in {receipt.digest for receipt in ours}:
-        return _complain("not_seen", digest=right)
-    return True
-
-
-def _complain(reason: str, **facts: object) -> bool:
-    """Tell something about the call; always False."""
-    shown = {name: visible(str(fact))[:400] for name, fact in facts.items()}
-    print("pvegen: " + table.texts()[reason].format(**shown), file=sys.stderr)
-    return False
+        return [Remark("mistyped", {"digest": text})]
+    return [] if right in {receipt.digest for receipt in ours} else [Remark("not_seen", {"digest": right})]

@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 from pvegen.receipts.read import Receipt
 
-# Seconds by which the desk's own clock may be wrong.
+# Seconds by which the desk's own clock may be wrong, and by which those of two nodes may differ.
 _CLOCK = 300
+_CLOCKS = 5.0
 
 
 class Built(NamedTuple):
@@ -34,7 +35,8 @@ class Remark(NamedTuple):
 
 class Picture(NamedTuple):
     """nodes: in their order; last: node -> the receipt that counts; steps: columns of the
-    table; wrong: contradictions; next: what to do; complete: whether all is done."""
+    table; wrong: contradictions; next: what to do; left_out: files and digests that do not
+    count, and why; complete: whether all is done."""
 
     cluster: str
     nodes: list[str]
@@ -42,11 +44,18 @@ class Picture(NamedTuple):
     steps: list[str]
     wrong: list[Remark]
     next: list[Remark]
+    left_out: list[Remark]
     complete: bool
 
 
-def put_together(receipts: Sequence[Receipt], built: Built | None, now: float | None = None) -> Picture:
-    """The picture of receipts of one cluster; built: what is built for it, None where that is not known."""
+def put_together(
+    receipts: Sequence[Receipt], built: Built | None, now: float | None = None, left_out: Sequence[Remark] = (),
+) -> Picture:
+    """The picture of receipts of one cluster.
+
+    built: what is built for it, None where that is not known: then nothing is complete;
+    now: the desk's clock; left_out: what was not taken before.
+    """
     now = time.time() if now is None else now
     last = _last(receipts)
     named = [name for receipt in last.values() for name in (*receipt.reach, *(receipt.members or ()))]
@@ -56,8 +65,11 @@ def put_together(receipts: Sequence[Receipt], built: Built | None, now: float | 
     wrong = [*_old(last, built), *_strangers(last, built), *_versions(last), *_names(last), *_members(last, nodes)]
     wrong += [*_reach(last), *_clocks(last, built, now)]
     todo = [remark for node in nodes for remark in _next(node, last, built)]
+    if built is None:
+        todo.append(_remark("not_built", cluster=receipts[0].cluster))
     steps = [step for step in steps if step != "host"]
-    return Picture(receipts[0].cluster, nodes, last, steps, wrong, todo, not (wrong or todo))
+    passed = [*left_out, *_passed(receipts, last)]
+    return Picture(receipts[0].cluster, nodes, last, steps, wrong, todo, passed, not (wrong or todo))
 
 
 def _last(receipts: Sequence[Receipt]) -> dict[str, Receipt]:
@@ -66,6 +78,18 @@ def _last(receipts: Sequence[Receipt]) -> dict[str, Receipt]:
     for receipt in sorted(receipts, key=lambda r: (r.ended, r.call == "verify")):
         found[receipt.node] = receipt
     return {node: found[node] for node in sorted(found)}
+
+
+def _passed(receipts: Sequence[Receipt], last: Mapping[str, Receipt]) -> list[Remark]:
+    """Receipts that another of the same node stands for: the same once more, or of an earlier run."""
+    remarks = []
+    for receipt in receipts:
+        kept = last[receipt.node]
+        if receipt is not kept:
+            text = "twice" if receipt.digest == kept.digest else "earlier"
+            facts = {"path": receipt.source, "node": receipt.node, "call": receipt.call, "kept": kept.source}
+            remarks.append(Remark(text, facts))
+    return remarks
 
 
 def _old(last: Mapping[str, Receipt], built: Built | None) -> list[Remark]:
@@ -146,9 +170,14 @@ def _reach(last: Mapping[str, Receipt]) -> list[Remark]:
 
 
 def _clocks(last: Mapping[str, Receipt], built: Built | None, now: float) -> list[Remark]:
-    """Times that cannot be: later than now, an end before its beginning, members later than who joined through them."""
+    """Clocks that differ, and times that cannot be: later than now, an end before its beginning, joined before."""
     remarks = [_remark("clock_ahead", node=node) for node, receipt in last.items() if receipt.ended > now + _CLOCK]
     remarks += [_remark("clock_back", node=node) for node, receipt in last.items() if receipt.ended < receipt.began]
+    for node, receipt in last.items():
+        for other, ahead in receipt.clocks.items():
+            if abs(ahead) > _CLOCKS:
+                text = "clock_other_ahead" if ahead > 0 else "clock_other_behind"
+                remarks.append(_remark(text, node=node, other=other, seconds=f"{abs(ahead):.0f}"))
     for node, member in (built.joins if built else {}).items():
         if node in last and member in last and last[node].members is not None and last[member].members is None:
             remarks.append(_remark("joined_before", node=node, member=member))

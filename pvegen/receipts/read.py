@@ -15,6 +15,7 @@ from pvegen.receipts.digest import short
 LARGEST = 1 << 20
 _HEAD = "pvegen-receipt 1"
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
+_OFFSET = re.compile(r"-?[0-9]{1,8}")
 _STATES = ("ok", "waits", "failed")
 _LONGEST = 400
 # Of each kind of thing in a receipt; a cluster has some 32 nodes.
@@ -35,7 +36,8 @@ class Receipt:
 
     source: the file; times in seconds since 1970; steps: name -> ok, waits or failed;
     failures: texts of points that failed; names: node -> address; reach: node -> whether
-    it answered; members: name -> whether it was online, None where there was no cluster.
+    it answered; clocks: node -> seconds by which its clock is ahead of this one's;
+    members: name -> whether it was online, None where there was no cluster.
     """
 
     source: str
@@ -58,6 +60,7 @@ class Receipt:
     failures: list[str] = field(default_factory=list)
     names: dict[str, str] = field(default_factory=dict)
     reach: dict[str, bool] = field(default_factory=dict)
+    clocks: dict[str, float] = field(default_factory=dict)
     members: dict[str, bool] | None = None
     member_of: str = ""
     quorate: bool = False
@@ -81,7 +84,7 @@ def load(path: Path) -> Receipt:
 def parse(source: str, data: bytes) -> Receipt:
     """A receipt of its bytes; raises BrokenReceipt, and nothing else, whatever they are."""
     # Somebody's mail program or editor may have changed the ends of its lines.
-    data = data.replace(b"\r\n", b"\n").rstrip(b"\n \t") + b"\n"
+    data = b"\n".join(line.rstrip(b" \t\r") for line in data.rstrip().split(b"\n")) + b"\n"
     if not data.startswith(b"pvegen-receipt "):
         raise BrokenReceipt("foreign")
     if not data.startswith(_HEAD.encode() + b"\n"):
@@ -125,7 +128,8 @@ def _seconds(text: str) -> int:
 def _add(receipt: Receipt, key: str, value: str) -> None:
     """One line of those that there may be several of; what is not understood is passed over."""
     words = value.split(maxsplit=20)
-    counts = {"step": receipt.steps, "point": receipt.failures, "name": receipt.names, "reach": receipt.reach}
+    counts = {"step": receipt.steps, "point": receipt.failures, "name": receipt.names, "reach": receipt.reach,
+              "clock": receipt.clocks}  # fmt: skip
     if len(counts.get(key, ())) >= _MOST:
         return
     if key == "step" and len(words) == 2 and _WORD.fullmatch(words[0]) and words[1] in _STATES:
@@ -136,6 +140,8 @@ def _add(receipt: Receipt, key: str, value: str) -> None:
         receipt.names.update((word, words[0]) for word in words[1:] if _WORD.fullmatch(word) and "." not in word)
     elif key == "reach" and len(words) == 3 and _WORD.fullmatch(words[0]):
         receipt.reach[words[0]] = words[2] == "answers"
+    elif key == "clock" and len(words) == 2 and _WORD.fullmatch(words[0]) and _OFFSET.fullmatch(words[1]):
+        receipt.clocks[words[0]] = int(words[1]) / 1000
     elif key == "members":
         _add_members(receipt, value)
 

@@ -1,8 +1,7 @@
-"""The picture as text for a terminal and as one HTML page. Whatever came from a node is data in both."""
+"""The picture as text for a terminal. Whatever came from a node is data in it."""
 
 from __future__ import annotations
 
-import html
 import textwrap
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -14,8 +13,10 @@ from pvegen.receipts.read import Receipt
 
 _WIDTH = 78
 # Nodes beside one another; more are more tables.
-_BESIDE = 6
+BESIDE = 6
 _WIDEST = 20
+_LONGEST = 2000
+LISTS = (("contradictions", "wrong"), ("todo", "next"), ("left_out", "left_out"))
 
 
 def texts() -> dict[str, str]:
@@ -24,24 +25,25 @@ def texts() -> dict[str, str]:
 
 
 def said(remark: Remark) -> str:
-    """A remark in words, with whatever a terminal would obey in its facts made visible."""
-    facts = {name: catalogue.visible(fact) for name, fact in remark.facts.items()}
+    """A remark in words, with whatever a terminal would obey in its facts made visible, and no fact endless."""
+    facts = {name: catalogue.visible(fact[:_LONGEST]) for name, fact in remark.facts.items()}
     return texts()[remark.text].format(**facts)
 
 
 def text(picture: Picture, built: Built | None) -> str:
-    """The tables, the contradictions, and what to do next."""
+    """The tables, the contradictions, what to do next, what was left out, and the verdict."""
     words = texts()
     lines = [words["title"].format(cluster=picture.cluster), ""]
-    for start in range(0, len(picture.nodes), _BESIDE):
-        lines += [*_table(_rows(picture, built, picture.nodes[start : start + _BESIDE])), ""]
-    for title, remarks in (("contradictions", picture.wrong), ("todo", picture.next)):
-        if remarks:
+    for start in range(0, len(picture.nodes), BESIDE):
+        lines += [*_table(rows(picture, built, picture.nodes[start : start + BESIDE])), ""]
+    for title, name in LISTS:
+        if remarks := getattr(picture, name):
             lines += [words[title], *(line for remark in remarks for line in _item(said(remark))), ""]
-    return "\n".join([*lines, _verdict(picture)])
+    return "\n".join([*lines, verdict(picture)])
 
 
-def _verdict(picture: Picture) -> str:
+def verdict(picture: Picture) -> str:
+    """The last word: whether the cluster is complete."""
     return texts()["complete" if picture.complete else "not_complete"].format(cluster=picture.cluster)
 
 
@@ -49,7 +51,7 @@ def _item(line: str) -> list[str]:
     return textwrap.wrap(line, _WIDTH, initial_indent="  - ", subsequent_indent="    ", break_on_hyphens=False)
 
 
-def _rows(picture: Picture, built: Built | None, nodes: Sequence[str]) -> Iterator[list[str]]:
+def rows(picture: Picture, built: Built | None, nodes: Sequence[str]) -> Iterator[list[str]]:
     """The table's rows, the head first: a label, then a cell for each node."""
     words = texts()
     yield [words["node"], *nodes]
@@ -92,56 +94,9 @@ def _time(seconds: int) -> str:
         return "?"
 
 
-def _table(rows: Iterator[list[str]]) -> list[str]:
-    all_rows = list(rows)
+def _table(cells: Iterator[list[str]]) -> list[str]:
+    all_rows = list(cells)
     widths = [max(len(row[column]) for row in all_rows) for column in range(len(all_rows[0]))]
     padded = [[f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)] for row in all_rows]
     lines = ["  ".join(row).rstrip() for row in padded]
     return [lines[0], "  ".join("-" * width for width in widths), *lines[1:]]
-
-
-_PAGE = """<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<meta name="viewport" content="width=device-width">
-<title>{title}</title>
-<style>
-:root {{ color-scheme: light dark; font: 16px/1.5 sans-serif }}
-body {{ margin: 1em auto; max-width: 75em; padding: 0 1em }}
-.wide {{ overflow-x: auto }}
-table {{ border-collapse: collapse }}
-th, td {{ border: 1px solid #888; padding: .2em .6em; text-align: left; white-space: nowrap }}
-td.failed {{ background: #b3261e; color: #fff }}
-td.waits {{ background: #ffe08a; color: #000 }}
-td.ok {{ background: #cdebc9; color: #000 }}
-</style></head><body>
-<h1>{title}</h1>
-<p><strong>{verdict}</strong></p>
-<div class="wide"><table>
-{rows}
-</table></div>
-{lists}
-</body></html>
-"""
-
-
-def page(picture: Picture, built: Built | None) -> str:
-    """One page that loads nothing."""
-    words = texts()
-    classes = {words[f"state_{state}"]: state for state in ("ok", "waits", "failed")}
-    rows = []
-    for number, (label, *cells) in enumerate(_rows(picture, built, picture.nodes)):
-        tag = "td" if number else "th"
-        shown = [f'<{tag} class="{classes.get(cell, "")}">{html.escape(cell)}</{tag}>' for cell in cells]
-        rows.append(f"<tr><th>{html.escape(label)}</th>{''.join(shown)}</tr>")
-    lists = ""
-    for title, remarks in (("contradictions", picture.wrong), ("todo", picture.next)):
-        if remarks:
-            items = "".join(f"<li>{html.escape(said(remark))}</li>" for remark in remarks)
-            lists += f"<h2>{html.escape(words[title])}</h2>\n<ul>{items}</ul>\n"
-    verdict = _verdict(picture)
-    title = words["title"].format(cluster=picture.cluster)
-    return _PAGE.format(
-        title=html.escape(title), verdict=html.escape(verdict), rows="\n".join(rows).replace(' class=""', ""),
-        lists=lists,
-    )

@@ -196,8 +196,7 @@ run_call() {
     fi
     if [ "$call" = rollback ]; then
         open_log
-        # They tell of what is put back now.
-        rm -f "/var/log/pvegen/$cluster.apply.receipt" "/var/log/pvegen/$cluster.verify.receipt"
+        forget_receipts
         phase=want
 {% if "admit" in extra_calls %}
         roll_back_admission
@@ -211,7 +210,10 @@ run_call() {
         out "1..$top"
         refuse {{ m("need.failed", count=v("$bad")) }}
     fi
-    [ "$call" != apply ] || open_log
+    if [ "$call" = apply ]; then
+        open_log
+        forget_receipts
+    fi
     phase=want passed=''
     each_step
     step_close

@@ -24,6 +24,12 @@ receipt_begin() {
     fi
 }
 
+# forget_receipts: what earlier runs have left tells of a node that is changed from here
+# on. A run that is killed leaves none, rather than theirs.
+forget_receipts() {
+    rm -f "/var/log/pvegen/$cluster.apply.receipt"* "/var/log/pvegen/$cluster.verify.receipt"* 2>/dev/null
+}
+
 # receipt_fits: nobody else can put anything in the way of what we write there.
 receipt_fits() {
     [ -z "$(others_write "${receipt_to%/*}/." 2>&1)" ] && [ ! -L "$receipt_to" ] &&
@@ -59,10 +65,13 @@ write_receipt() {
     receipt_to=$receipt_path
     receipt_fits || return 1
     receipt_to=''
-    receipt_text=$(receipt_lines "$@" | tr -d '\000-\011\013-\037\177')
+    # Blanks at ends of lines would get lost on the way.
+    receipt_text=$(receipt_lines "$@" | tr -d '\000-\011\013-\037\177' | sed 's/ *$//')
     receipt_sum=$(printf '%s\n' "$receipt_text" | sha256sum | short_digest)
     [ -n "$receipt_sum" ] || return 1
-    receipt_new=$receipt_path.new.$$
+    receipt_new=$receipt_path.new
+    # Several verify may run at a time.
+    [ "$call" = apply ] || receipt_new=$receipt_new.$$
     umask 077
     rm -f "$receipt_new" || return 1
     # A name that comes to be there meanwhile is not written through.
@@ -102,18 +111,31 @@ receipt_lines() {
     [ -z "${2:-}" ] || return 0
     [ ! -r /etc/pve/.members ] || printf 'members %s\n' "$(tr -d ' \t\n' </etc/pve/.members | cut -c 1-20000)"
     receipt_names=$node
-    for other in $others; do receipt_names="$receipt_names ${other%%=*}"; done
+    for other in $other_nodes; do receipt_names="$receipt_names ${other%%=*}"; done
     # shellcheck disable=SC2086
     getent hosts $receipt_names | while read -r name_address name_words; do
         printf 'name %s %s\n' "$name_address" "$name_words"
     done
-    for other in $others; do reach_other "${other%%=*}" "${other#*=}" & done
+    for other in $other_nodes; do reach_other "${other%%=*}" "${other#*=}" & done
     wait
 }
 
-# reach_other NAME ADDRESS: whether another node answers.
+# reach_other NAME ADDRESS: whether another node answers, and by how many milliseconds its
+# clock is ahead of this one's: the timestamps of RFC 791 in a ping say it, where they get
+# through and both nodes have IPv4.
 reach_other() {
-    other_answers=silent
-    ! ping -c 1 -W 2 "$2" >/dev/null 2>&1 || other_answers=answers
+    other_answers=answers
+    if other_ping=$(ping -c 1 -W 2 -T tsonly "$2" 2>/dev/null); then
+        printf '%s\n' "$other_ping" | awk -v name="$1" '
+            stamped {
+                # A day has 86,400,000; midnight may be between the two.
+                ahead = ($1 + 129600000) % 86400000 - 43200000
+                if (NF == 1 && $1 ~ /^-?[0-9]+$/) print "clock", name, ahead
+                exit
+            }
+            $1 == "TS:" { stamped = NF == 3 && $3 == "absolute" }'
+    elif ! ping -c 1 -W 2 "$2" >/dev/null 2>&1; then
+        other_answers=silent
+    fi
     printf 'reach %s %s %s\n' "$1" "$2" "$other_answers"
 }

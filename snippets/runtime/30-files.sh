@@ -469,6 +469,6 @@ settle() {
     fi
     keep_state "$settled"
     run "$settled" "$@" || stop {{ m("unit.run_failed", command=v("$*")) }} {{ m("unit.run_failed_do", unit=v("$settled")) }}
-    rm -f "$state_dir/pending/$settled"
+    rm -f "$state_dir/pending/$settled" || cannot_write "$state_dir"
     changed "$settled" {{ m("unit.was_run", command=v("$*")) }}
 }

@@ -302,7 +302,7 @@ run_add() {
     on_change pvecm
     mark_pending
     on_change ''
-    ! run_undisturbed "$@" || rm -f "$state_dir/pending/pvecm"
+    ! run_undisturbed "$@" || rm -f "$state_dir/pending/pvecm" || cannot_write "$state_dir"
     forget_looks
 }
 

@@ -5,6 +5,10 @@ import re
 import pytest
 from scripts.nodes import ANSWERS, TARGETS
 
+from pvegen.receipts import table
+from pvegen.receipts.picture import Built, put_together
+from pvegen.receipts.read import parse
+
 from .cluster import Lab
 from .conftest import MakeLab
 from .descriptions import description, many
@@ -43,6 +47,20 @@ def passes_into(node: Node, name: str, address: str) -> None:
         words = ["ssh", "-o", "BatchMode=yes", where, 'echo "$(hostname) $LC_PVE_TICKET"']
         done = node.run(words, env={"LC_PVE_TICKET": "ticket"})
         assert done.stdout == f"{name} ticket\n", str(done)
+
+
+def receipts_say_so(lab: Lab) -> None:
+    """What verify has left on each node is told to be a complete cluster, its clocks compared."""
+    found = [
+        parse(name, node.run("cat /var/log/pvegen/*.verify.receipt").stdout.encode()) for name, node in lab.node.items()
+    ]
+    built = Built(found[0].cluster, list(lab.node), {one.node: one.script for one in found}, {})
+    picture = put_together(found, built)
+    assert picture.complete, table.text(picture, built)
+    for one in found:
+        others = set(lab.node) - {one.node}
+        assert set(one.members or ()) == set(lab.node) and one.quorate and set(one.clocks) == others
+        assert one.reach == dict.fromkeys(others, True)
 
 
 def starts(node: Node) -> str:
@@ -99,6 +117,7 @@ def test_three_nodes_come_back(lab: MakeLab, target: str) -> None:
         nodes[name].stop()
     nodes.start(*nodes.node)
     is_whole_and_described(nodes)
+    receipts_say_so(nodes)
     changes_nothing(nodes)
 
 

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.sandbox
 HELD = ["pve-cluster", "pveproxy"]
 ALONE = {target: support.ONE.format(target=target) for target in support.TEXTS}
 APPLIED = "/var/log/pvegen/alone.apply.receipt"
+VERIFIED = "/var/log/pvegen/alone.verify.receipt"
 
 
 def lines(box: Sandbox, path: str = APPLIED) -> list[str]:
@@ -84,6 +85,18 @@ def test_the_last_run_has_the_only_receipt(make: Make) -> None:
     assert "receipt" not in box.run("ls /var/log/pvegen").stdout
 
 
+def test_a_run_that_is_killed_leaves_no_receipt_of_an_earlier_one(make: Make) -> None:
+    box = make(ALONE["alt-p11"], held=HELD)
+    support.apply(box, "--only", "names").expect(0)
+    support.run(box, "verify", "--only", "names").expect(0)
+    # What a run that was killed while it wrote one has left.
+    box.run(f"cp {APPLIED} {APPLIED}.new.1").check()
+    box.put("/usr/sbin/mv", "#!/bin/sh\nkill -KILL $PPID\n", 0o755)
+    box.put("/etc/hosts", "127.0.0.1 localhost\n")
+    assert support.apply(box, "--only", "names", "--overwrite", tap=False).status not in (0, 1, 78)
+    assert [name for name in box.run("ls /var/log/pvegen").stdout.split() if "receipt" in name] == []
+
+
 @pytest.mark.parametrize("shell", SHELLS)
 def test_check_leaves_one_where_it_is_told_to(make: Make, shell: str) -> None:
     box = make(ALONE["alt-p11"], held=HELD)
@@ -124,9 +137,12 @@ def test_a_planted_path_is_refused_before_anything_is_done(make: Make, call: str
 @pytest.mark.parametrize("plant", ["ln -s /root/bait {0}", "mkdir {0}", "mkfifo {0}"])
 def test_what_stands_in_the_usual_place_changes_no_run(make: Make, plant: str) -> None:
     box = make(ALONE["alt-p8"], held=HELD)
-    box.run("mkdir -p -m 700 /var/log/pvegen; " + plant.format(APPLIED)).check()
-    run = support.apply(box, "--only", "names").expect(0)
-    assert "No receipt" in run.stdout and "pve1" in box.read("/etc/hosts")
+    box.run(f"mkdir -p -m 700 /var/log/pvegen; {plant.format(APPLIED)}; {plant.format(VERIFIED)}").check()
+    for call, status in (("verify", 1), ("apply", 0)):
+        run = support.run(box, call, "--only", "names").expect(status)
+        # A link or a pipe there goes with what earlier runs have left.
+        assert ("No receipt" in run.stdout) == (call == "verify" or plant.startswith("mkdir")), str(run)
+    assert "pve1" in box.read("/etc/hosts")
     assert not box.exists("/root/bait")
 
 
@@ -135,7 +151,6 @@ def test_a_receipt_that_cannot_be_made_changes_no_run(make: Make, broken: str) -
     """Each of its commands fails once the changes are made, as where the disk has filled up."""
     box = make(ALONE["alt-p8"], held=HELD)
     support.apply(box, "--only", "names").expect(0)
-    usual = lines(box)
     real = box.run(f"command -v {broken}").stdout.strip()
     box.run(f"cp $(readlink -f {real}) /root/real.{broken}").check()
     # Each is known by what only the receipt's own call has.
@@ -143,8 +158,28 @@ def test_a_receipt_that_cannot_be_made_changes_no_run(make: Make, broken: str) -
     box.put(f"/usr/sbin/{broken}", text, 0o755)
     run = support.apply(box, "--only", "names").expect(0)
     assert "No receipt" in run.stdout, str(run)
-    assert lines(box) == usual
-    assert [name for name in box.run("ls /var/log/pvegen").stdout.split() if ".new" in name] == []
+    assert "receipt" not in box.run("ls /var/log/pvegen").stdout
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("call", ["check", "apply", "verify"])
+def test_a_full_disk_keeps_what_stood_there(make: Make, call: str, shell: str) -> None:
+    box = make(ALONE["alt-p11"], held=HELD)
+    box.run("mkdir /root/stick && mount -t tmpfs -o size=8k,mode=755 none /root/stick").check()
+    box.run("echo kept >/root/stick/r; head -c 64k /dev/zero >/root/stick/fill; true").check()
+    run = support.run(box, call, "--only", "names", "--receipt", "/root/stick/r", shell=shell)
+    plain = {"check": 2, "apply": 0, "verify": 1}[call]
+    assert run.status == plain and run.stderr == "" and "# No receipt: /root/stick/r" in run.stdout, str(run)
+    assert box.read("/root/stick/r") == "kept\n"
+    assert sorted(box.run("ls /root/stick").stdout.split()) == ["fill", "r"]
+
+
+def test_an_earlier_file_is_replaced_at_once(make: Make) -> None:
+    """By another: who has the old one open, or a second name for it, keeps what it was."""
+    box = make(ALONE["alt-p11"], held=HELD)
+    box.run("echo old >/root/r; ln /root/r /root/kept").check()
+    support.run(box, "check", "--receipt", "/root/r").expect(2)
+    assert value(lines(box, "/root/r"), "call") == "check" and box.read("/root/kept") == "old\n"
 
 
 @pytest.mark.parametrize("words", [["--receipt"], ["--receipt", ""], ["--receipt", "x/"], ["--receipt", "--quiet"]])

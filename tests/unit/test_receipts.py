@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from pvegen import build, description, errors
 from pvegen.main import run
 from pvegen.receipts import built, digest, table
+from pvegen.receipts.page import page
 from pvegen.receipts.picture import Built, put_together
 from pvegen.receipts.read import BrokenReceipt, Receipt, parse
 
@@ -53,7 +54,7 @@ def text_of(node: str = "pve1", *more: str, **changed: Any) -> bytes:
 
 
 def signed(lines: list[str]) -> bytes:
-    body = "".join(f"{line}\n" for line in lines).encode()
+    body = "".join(f"{line.rstrip(' ')}\n" for line in lines).encode()
     return body + f"digest {digest.short(body)}\n".encode()
 
 
@@ -64,7 +65,7 @@ def receipt(node: str = "pve1", *more: str, **changed: Any) -> Receipt:
 def told(*receipts: Receipt, known: Built | None = BUILT) -> list[str]:
     """What does not fit, and what to do, by the names of the texts."""
     picture = put_together(receipts, known, NOW)
-    assert table.text(picture, known) and table.page(picture, known)
+    assert table.text(picture, known) and page(picture, known)
     return [remark.text for remark in [*picture.wrong, *picture.next]]
 
 
@@ -112,6 +113,16 @@ def test_names_and_silence_are_told() -> None:
     assert told(ALL[0], odd, ALL[2]) == ["silent"]
 
 
+def test_clocks_that_differ_are_told() -> None:
+    for line in ("clock pve1 5000", "clock pve1 -4999", "clock pve1 1e9", "clock pve1", "clock pve1 999999999"):
+        assert told(ALL[0], receipt("pve2", line), ALL[2]) == [], line
+    picture = put_together([ALL[0], receipt("pve2", "clock pve1 -61000", "clock pve3 7000"), ALL[2]], BUILT, NOW)
+    assert [table.said(remark) for remark in picture.wrong] == [
+        "the clock of pve1 is 61 s behind that of pve2",
+        "the clock of pve3 is 7 s ahead of that of pve2",
+    ]
+
+
 def test_a_node_without_a_receipt_and_one_that_is_not_described() -> None:
     assert told(ALL[0], ALL[1]) == ["next_run"]
     assert told(*ALL, receipt("pve9", members=None)) == ["not_described"]
@@ -126,6 +137,33 @@ def test_the_last_receipt_of_a_node_counts() -> None:
     old = receipt("pve1", status=1, began=f"{NOW - 500} x", ended=f"{NOW - 400} x")
     for order in ([old, *ALL], [*ALL, old]):
         assert told(*order) == []
+
+
+# What the docs show ---------------------------------------------------------------------------------------------
+
+BLOCKS = re.findall(r"^```[a-z]*\n(.*?)^```$", (ROOT / "docs" / "receipts.md").read_text("utf-8"), re.M | re.S)
+
+
+def example() -> list[Receipt]:
+    """Two nodes of three: one that is well, one that was stopped, and whose names and clock differ."""
+    lines = text_of("pve2", "clock pve1 -61200", status=1, call="apply", bail="stopped in join: pve1 does not answer",
+                    members=None).decode().splitlines()[:-1]  # fmt: skip
+    lines = [
+        line.replace("10.0.0.1 pve1.", "10.0.0.77 pve1.").replace("step join ok", "step join failed") for line in lines
+    ]
+    return [receipt("pve1", members=members("pve1")), parse("pve2.receipt", signed(lines))]
+
+
+def test_the_table_in_the_docs_is_what_is_printed() -> None:
+    shown = [block for block in BLOCKS if block.startswith("$ pvegen receipts")]
+    assert shown == [f"$ pvegen receipts pve*.receipt\n{table.text(put_together(example(), BUILT, NOW), BUILT)}\n"]
+
+
+def test_the_receipt_in_the_docs_is_one() -> None:
+    (shown,) = [block for block in BLOCKS if block.startswith("pvegen-receipt")]
+    one = parse("docs", shown.encode())
+    assert one.complete and one.quorate and set(one.members or ()) == {"pve1", "pve2", "pve3"}
+    assert one.reach == {"pve1": True, "pve3": True} and set(one.clocks) == set(one.reach)
 
 
 # Broken and foreign ones ----------------------------------------------------------------------------------------
@@ -171,6 +209,7 @@ def test_any_changed_byte_is_found() -> None:
 def test_line_ends_that_a_mail_program_changed_do_not_matter() -> None:
     assert parse("x", text_of().replace(b"\n", b"\r\n")) == parse("x", text_of())
     assert parse("x", text_of() + b"\n\n") == parse("x", text_of())
+    assert parse("x", text_of().replace(b"\n", b" \n")) == parse("x", text_of())
 
 
 @given(st.binary(max_size=400))
@@ -181,7 +220,7 @@ def test_no_bytes_do_anything_but_be_refused(data: bytes) -> None:
 
 
 KEYS = st.sampled_from(
-    ["step", "point", "name", "reach", "members", "ended", "status", "pve", "bail", "steps", "cut", ""]
+    ["step", "point", "name", "reach", "clock", "members", "ended", "status", "pve", "bail", "steps", "cut", ""]
 )
 NASTY = st.text(max_size=60) | st.sampled_from(
     ["\x1b]0;x\x07", "<script>alert(1)</script>", "a" * 5000, '{"cluster":1}', "{" * 3000, "[" * 3000]
@@ -212,10 +251,10 @@ def test_hostile_lines_with_a_right_digest_harm_nobody(lines: list[tuple[str, st
         return
     for known in (BUILT, None):
         picture = put_together([ALL[0], odd, ALL[2]], known, NOW)
-        text, page = table.text(picture, known), table.page(picture, known)
+        text, shown = table.text(picture, known), page(picture, known)
         assert all(line.isprintable() for line in text.split("\n"))
         assert len(text) < 100_000
-        assert not Tags(page) - {
+        assert not Tags(shown) - {
             "html",
             "head",
             "meta",
@@ -251,8 +290,8 @@ def Tags(page: str) -> set[str]:
 
 def test_html_from_a_node_is_shown_and_not_run() -> None:
     odd = receipt("pve2", "point not ok - <script>alert(1)</script>", status=1, pve="<img src=x>")
-    page = table.page(put_together([ALL[0], odd, ALL[2]], BUILT, NOW), BUILT)
-    assert "&lt;script&gt;" in page and "<script" not in page and "<img" not in page
+    shown = page(put_together([ALL[0], odd, ALL[2]], BUILT, NOW), BUILT)
+    assert "&lt;script&gt;" in shown and "<script" not in shown and "<img" not in shown
 
 
 def test_a_huge_receipt_is_not_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -352,8 +391,46 @@ def test_a_digest_off_a_screen_has_to_be_of_one_of_them(desk: Path, capsys: pyte
     assert "none of these receipts" in capsys.readouterr().err
 
 
-def test_without_what_was_built_it_says_so(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_digest_in_place_of_a_file_is_one_that_was_seen(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    right = Path("pve1.receipt").read_text().split()[-1]
+    assert run(["receipts", *PATHS, right]) == 0
+    assert run(["receipts", *PATHS, digest.short(b"another")]) == 1
+    assert "none of these receipts" in capsys.readouterr().err
+    with pytest.raises(errors.Refused):
+        run(["receipts", right])
+
+
+def test_without_what_was_built_nothing_is_complete(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (desk / "dist").rename(desk / "elsewhere")
-    run(["receipts", *PATHS])
-    assert "is not known" in capsys.readouterr().err
+    assert run(["receipts", *PATHS]) == 1
+    out = capsys.readouterr().out
+    assert "is not known" in " ".join(out.split()) and "is not complete" in out
     assert run(["receipts", *PATHS, "--built", "elsewhere/trio"]) == 0
+
+
+def test_what_does_not_count_is_named_in_the_page_too(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("old").write_bytes(text_of("pve1", status=1, began="10 x", ended="20 x"))
+    Path("same").write_bytes(Path("pve2.receipt").read_bytes())
+    assert run(["receipts", "old", *PATHS, "same", "--html", "page.html"]) == 0
+    said = ["old: an earlier run of pve1 (verify); pve1.receipt counts", "pve2.receipt: the same as same"]
+    for text in (" ".join(capsys.readouterr().out.split()), Path("page.html").read_text()):
+        assert all(one in text for one in said), text
+    Path("cut").write_bytes(text_of()[:200])
+    assert run(["receipts", *PATHS, "cut", "--html", "page.html"]) == 1
+    assert "cut is cut short" in Path("page.html").read_text()
+
+
+def test_as_json(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("old").write_bytes(text_of("pve1", status=1, began="10 x", ended="20 x", bail="\x1b[2J"))
+    assert run(["receipts", "old", *PATHS[:2], "--format", "json"]) == 1
+    out = capsys.readouterr().out
+    assert out.isascii() and "\x1b" not in out
+    found = json.loads(out)
+    assert (found["cluster"], found["complete"], found["contradictions"]) == ("trio", False, [])
+    assert [(one["code"], one["node"]) for one in found["next"]] == [("next_run", "pve3")]
+    assert [(one["code"], one["path"]) for one in found["left_out"]] == [("earlier", "old")]
+    one, _, none = found["nodes"]
+    assert none == {"node": "pve3", "receipt": None}
+    assert (one["node"], one["receipt"]["status"], one["receipt"]["as_built"]) == ("pve1", 0, True)
+    assert one["receipt"]["steps"]["bridge"] == "ok" and one["receipt"]["members"]["pve3"] is True
+    assert run(["receipts", *PATHS, "--format", "json"]) == 0

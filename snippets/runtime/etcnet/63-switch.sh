@@ -58,7 +58,7 @@ network_stage() {
 }
 
 network_unstage() {
-    rm -f /etc/net/ifaces/*/*#pvegen /etc/net/ifaces/*/.*#pvegen.pvegen /etc/net/.profile.pvegen
+    rm -f /etc/net/ifaces/*/*#pvegen /etc/net/ifaces/*/.*#pvegen.pvegen /etc/net/.profile.pvegen || return 1
     for made in $network_made; do
         rmdir "/etc/net/ifaces/$made" 2>/dev/null
     done
@@ -117,7 +117,7 @@ network_files_after() {
     sync
     rm -f /etc/net/profile || cannot_write /etc/net/profile
     sync
-    network_unstage
+    network_unstage || cannot_write /etc/net/ifaces
 }
 
 # The same for a switch of an earlier run, whatever is described by now.
