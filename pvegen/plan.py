@@ -222,8 +222,8 @@ def _bridge(view: View, target: Target, node: NodeView) -> Step:
     values.update(_interfaces(view, node))
     kinds = {i.kind for i in node.interfaces if i.kind in ("bridge", "bond")}
     # What the system has to have for classic ifupdown; no question where ifupdown2 has to be there.
-    classic = "ifreload" not in target.release["commands"]
-    values["kinds"] = (sorted(kinds) + ["aware"] * any(bridge.vlan_aware for bridge in bridges)) if classic else []
+    aware = ["aware"] * any(bridge.vlan_aware for bridge in bridges)
+    values["kinds"] = sorted(kinds) + aware if target.may_be_classic else []
     values["several_aware"] = sum(bridge.vlan_aware for bridge in bridges) > 1
     return Step("bridge", "bridge_ifupdown2", values)
 

@@ -117,9 +117,11 @@ def test_the_table_says_what_each_can_do(capsys: pytest.CaptureFixture[str]) -> 
     assert rows == abilities(target.shipped())
     assert rows["alt-p8"] == {
         "pve": ["4"], "corosync": 2, "network": "etcnet", "links": [1], "bonds": True, "vlan_aware": False,
+        "vlan_aware_needs": "",
         "joins": ["ssh"], "system": "ALT p8",
     }  # fmt: skip
     old, new = (next(line for line in lines if line.startswith(name + " ")) for name in ("alt-p8", "alt-p11"))
+    assert next(line for line in lines if line.startswith("pve-6 ")).split()[6:9] == ["8", "yes", "with"]
     assert old.split()[1:] == ["4", "2", "etcnet", "1", "yes", "no", "ssh", "ALT", "p8"]
     assert new.split()[1:] == ["8,", "9", "3", "ifupdown2", "8", "yes", "yes", "ssh,", "API", "ALT", "p11"]
 
