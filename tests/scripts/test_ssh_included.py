@@ -190,3 +190,12 @@ def test_a_drop_in_that_keeps_the_ticket_from_being_sent_is_seen(target: str) ->
         files.add({"keep.d/a.conf": "SendEnv -LC_*"})
         done = nodes.call("pve1", "apply", "--only", "ssh").expect(1)
         assert "ssh sends LC_PVE_TICKET to pve2" in str(done.failures) and files.passes() == (True, False)
+
+
+@pytest.mark.parametrize("target", ["alt-p8", "alt-p10", "pve-9"])
+def test_an_ssh_that_does_not_take_its_own_file_sends_nothing(target: str) -> None:
+    """No reason to believe the file: that is for an ssh before 6.8, which cannot tell (it has no -G)."""
+    with node(target) as (nodes, files):
+        files.change("ssh_config", "", "\nInclud ssh_config.d/*.conf\n")
+        done = nodes.call("pve1", "apply", "--only", "ssh").expect(1)
+        assert "ssh sends LC_PVE_TICKET to pve2" in str(done.failures)
