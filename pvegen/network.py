@@ -7,6 +7,7 @@ ifupdown2: interfaces(5) of ifupdown2 and "Network: which subsystem owns vmbr0".
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from ipaddress import ip_interface
 from typing import Any, NamedTuple
 
 from pvegen.derive import Interface, NodeView, View
@@ -141,6 +142,31 @@ def interfaces_file(view: View, node: NodeView) -> list[str]:
             lines.append("")
         lines += _stanza(view, interface, interface.name in lowers)
     return lines
+
+
+# What a pve-common that needs the mirror knows an option by, and by nothing else: an option
+# by another name is none of the bridge's or bond's. Nor does it take a length behind an
+# address. Its INotify.pm of 2013 has these alone; the names of today came after 5.0-34 of 2018,
+# for ifupdown2 (pve-common's changelog).
+_OF_THE_MIRROR = {
+    "bridge-ports": "bridge_ports", "bridge-stp": "bridge_stp", "bridge-fd": "bridge_fd", "bond-slaves": "slaves",
+    "bond-miimon": "bond_miimon", "bond-mode": "bond_mode", "bond-xmit-hash-policy": "bond_xmit_hash_policy",
+}  # fmt: skip
+
+
+def mirror_file(view: View, node: NodeView) -> list[str]:
+    """Our stanzas of /etc/network/interfaces, as a pve-common before 4.0.63 reads them."""
+    return [line for today in interfaces_file(view, node) for line in _of_the_mirror(today)]
+
+
+def _of_the_mirror(line: str) -> list[str]:
+    """One line of today's as the lines that it was then."""
+    option, _, value = line.strip().partition(" ")
+    if option == "address":
+        address = ip_interface(value)
+        mask = address.netmask if address.version == 4 else address.network.prefixlen
+        return [f"\taddress {address.ip}", f"\tnetmask {mask}"]
+    return [line.replace(option, _OF_THE_MIRROR[option], 1)] if option in _OF_THE_MIRROR else [line]
 
 
 def _stanza(view: View, interface: Interface, is_lower: bool) -> list[str]:

@@ -219,20 +219,20 @@ def _bridge(view: View, target: Target, node: NodeView) -> Step:
             for d in network.etcnet(view, node, target.network)
         ]
         return Step("bridge", "bridge_etcnet", values)
-    values.update(_interfaces(view, node))
+    values.update(_interfaces(node, network.interfaces_file(view, node)))
     kinds = {i.kind for i in node.interfaces if i.kind in ("bridge", "bond")}
     # What the system has to have for classic ifupdown; no question where ifupdown2 has to be there.
-    classic = "ifreload" not in target.release["commands"]
-    values["kinds"] = (sorted(kinds) + ["aware"] * any(bridge.vlan_aware for bridge in bridges)) if classic else []
+    aware = ["aware"] * any(bridge.vlan_aware for bridge in bridges)
+    values["kinds"] = sorted(kinds) + aware if target.may_be_classic else []
     values["several_aware"] = sum(bridge.vlan_aware for bridge in bridges) > 1
     return Step("bridge", "bridge_ifupdown2", values)
 
 
-def _interfaces(view: View, node: NodeView) -> dict[str, Any]:
-    """What /etc/network/interfaces is to hold of a node's interfaces."""
+def _interfaces(node: NodeView, lines: list[str]) -> dict[str, Any]:
+    """What /etc/network/interfaces is to hold of a node's interfaces, in these lines."""
     main = node.main
     return {
-        "text": "\n".join(network.interfaces_file(view, node)) + "\n",
+        "text": "\n".join(lines) + "\n",
         "names": " ".join(i.name for i in node.interfaces),
         "name_list": [i.name for i in node.interfaces],
         "kept": " ".join((main.name, *main.lowers)),
@@ -245,7 +245,7 @@ def _mirror(view: View, target: Target, node: NodeView) -> Step:
         "package": target.network["mirror_package"],
         "before": target.network["mirror_interfaces_before"],
     }
-    return Step("mirror", "mirror", values | _interfaces(view, node))
+    return Step("mirror", "mirror", values | _interfaces(node, network.mirror_file(view, node)))
 
 
 def _names(view: View, target: Target, node: NodeView) -> Step:

@@ -14,7 +14,7 @@ from pvegen.target import files
 
 # What a fact can be; each has its words in the catalogue. A tuple is a choice of values.
 TEXT, WORDS, BOOLEAN, NUMBER, DATE, OPTION = "text", "words", "boolean", "number", "date", "option"
-# A table of time services, each with its file; those that snippets/files/ has a file of.
+# A table of time services, at least one, each with its file; those that snippets/files/ has a file of.
 SERVICES = "services"
 TIME_SERVICES = {"chrony", "chronyd", "ntp", "ntpd", "ntpsec", "openntpd", "systemd-timesyncd"}
 
@@ -98,7 +98,15 @@ def faults(text: str, data: dict[str, Any]) -> Iterator[str]:
             yield ": " + _unknown(f"[{name}]" if isinstance(value, dict) else name, name, SHAPE)
     for fact in facts.facts(text, data):
         if fact.section in SHAPE:
-            yield from (f":{fact.line}: {fault}" for fault in _of_fact(fact))
+            yield from (f":{fact.line}: {fault}" for fault in (*_of_fact(fact), *_unlisted(fact, data)))
+
+
+def _unlisted(fact: facts.Fact, data: dict[str, Any]) -> Iterator[str]:
+    """Time services with a file that the script would never pick."""
+    listed = data["time"].get("services")
+    if (fact.section, fact.key) == ("time", "config") and _is(SERVICES, fact.value) and _is(WORDS, listed):
+        for name in sorted(fact.value.keys() - set(listed)):
+            yield catalogue.load().targets["unlisted"].format(name=name)
 
 
 def _of_fact(fact: facts.Fact) -> Iterator[str]:
@@ -134,7 +142,13 @@ def _is(kind: str | tuple[Any, ...], value: object) -> bool:
     if kind == WORDS:
         return isinstance(value, list) and all(map(_is_word, value))
     if kind == SERVICES:
-        return isinstance(value, dict) and value.keys() <= TIME_SERVICES and all(map(_is_word, value.values()))
+        # Without any, a description's time servers have no place to go to.
+        return (
+            isinstance(value, dict)
+            and value != {}
+            and value.keys() <= TIME_SERVICES
+            and all(map(_is_word, value.values()))
+        )
     if kind == OPTION:
         # The link's number stands where {} is; "" is no option.
         return isinstance(value, str) and (value == "" or (_is_word(value) and value.count("{}") == 1))

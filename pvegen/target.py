@@ -23,6 +23,11 @@ class Target:
     title: str
     data: dict[str, Any]
 
+    @property
+    def may_be_classic(self) -> bool:
+        """Whether nodes may have classic ifupdown, which has no ifreload, in ifupdown2's place."""
+        return bool(self.network["manager"] == "ifupdown2") and "ifreload" not in self.release["commands"]
+
     def __getattr__(self, section: str) -> Any:
         try:
             return self.data[section]

@@ -77,6 +77,8 @@ def _of(target: Target) -> dict[str, Any]:
         "links": sorted({target.corosync["few_links"], target.corosync["links"]}),
         "bonds": target.network["bond"],
         "vlan_aware": target.network["vlan_aware"],
+        # What a node has to have for it that not every one has; the script asks for it there.
+        "vlan_aware_needs": "ifupdown2" if target.network["vlan_aware"] and target.may_be_classic else "",
         # The ssh join is in every series; its option only where there is another way.
         "joins": ["ssh", "API"] if target.pvecm["api"] else ["ssh"],
         "system": target.title.split(",")[0],
@@ -94,7 +96,12 @@ def plain(rows: dict[str, dict[str, Any]]) -> list[list[str]]:
             return " or ".join(map(str, value)) if isinstance(value[0], int) else ", ".join(value)
         return str(value)
 
-    return [[name, *map(text, row.values())] for name, row in rows.items()]
+    def cells(row: dict[str, Any]) -> list[str]:
+        needs = row["vlan_aware_needs"]
+        shown = row | ({"vlan_aware": words["with"].format(name=needs)} if needs else {})
+        return [text(value) for key, value in shown.items() if key != "vlan_aware_needs"]
+
+    return [[name, *cells(row)] for name, row in rows.items()]
 
 
 def differences(first: Iterable[Fact], second: Iterable[Fact]) -> list[tuple[Fact, Fact]]:

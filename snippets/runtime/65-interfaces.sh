@@ -106,7 +106,7 @@ interfaces_filter() {
         function others(which) {
             return options(which, "^(address|netmask|network|broadcast|gateway|dns-.*" \
                 "|bridge[-_](ports|stp|fd|vlan[-_]aware|vids)|vlan[-_].*|vlan" \
-                "|bond[-_](slaves|mode|miimon|xmit[-_]hash[-_]policy)" (with_mtu[which] ? "|mtu" : "") ")$", 1)
+                "|slaves|bond[-_](slaves|mode|miimon|xmit[-_]hash[-_]policy)" (with_mtu[which] ? "|mtu" : "") ")$", 1)
         }
         function block(    from, out, i, now) {
             out = "# BEGIN " tag "\n"

@@ -56,6 +56,8 @@ accepts_env() {
 # tell (it has no -G): there our block at the top of its file has to do.
 sends_env() {
     if ! ssh_said=$(ssh -G "root@$2" 2>/dev/null); then
+        # One that knows -G finds fault with its files.
+        ! ssh -G -F /dev/null "root@$2" >/dev/null 2>&1 || return 1
         is_first_in "$1" "$ssh_dir/ssh_config"
         return
     fi

@@ -65,6 +65,19 @@ def test_options_of_another_time_are_refused(alone: Sandbox, make_sandbox: MakeS
     assert "Unknown option" not in new.run("pvecm create mypve --token-coefficient 125").stderr
 
 
+@pytest.mark.parametrize(
+    ("version", "option", "expected"),
+    [("9.0.6", "", ""), ("9.1.0", "", "125"), ("9.1.0", " --token-coefficient 200", "200")],
+)
+def test_token_coefficient_of_a_new_cluster(
+    make_sandbox: MakeSandbox, version: str, option: str, expected: str
+) -> None:
+    box = make_sandbox("alt-p11", files={"/etc/hosts": HOSTS}, settings={"pve-cluster": version})
+    box.run(f"systemctl start pve-cluster && pvecm create mypve{option}").check()
+    found = box.run("sed -n 's/^ *token_coefficient: //p' /etc/pve/corosync.conf").check().stdout
+    assert found == (f"{expected}\n" if expected else "")
+
+
 def test_create_leaves_what_the_real_one_leaves(alone: Sandbox, eventually: Eventually) -> None:
     alone.put("/root/.ssh/authorized_keys", "ssh-rsa AAAA admin\n", 0o600)
     alone.run("systemctl start pve-cluster && pvecm create mypve").check()

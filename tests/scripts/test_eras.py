@@ -144,6 +144,34 @@ def test_the_bridge_is_in_the_files_that_the_release_reads(first: First) -> None
 COEFFICIENT = "token_coefficient = 200"
 
 
+def coefficients(box: Sandbox) -> list[str]:
+    """What corosync's configuration says of token_coefficient, in all its lines."""
+    return re.findall(r"^\s*token_coefficient: (.*)$", box.read("/etc/pve/corosync.conf"), re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("version", "stated", "expected"),
+    [("9.0.6", "", []), ("9.1.0", "", ["125"]), ("9.1.0", COEFFICIENT, ["200"])],
+)
+def test_token_coefficient_that_pvecm_writes_stays_when_a_node_joins(
+    version: str, stated: str, expected: list[str]
+) -> None:
+    """From 9.1 on pvecm writes one unasked; that is nothing for the script to mend."""
+    packages = {"pve-cluster": version}
+    with Nodes(description("pve-9", 2, cluster=stated), system="pve-9", settings=packages) as nodes:
+        for box in nodes.node.values():
+            box.put(
+                "/var/lib/standin/packages",
+                re.sub(r"(?m)^pve-cluster .*$", f"pve-cluster {version}", box.read("/var/lib/standin/packages")),
+            )
+        nodes.form()
+        for name, box in nodes.node.items():
+            assert coefficients(box) == expected
+            nodes.verify(name).expect(0)
+            assert nodes.apply(name).expect(0).changes == 0
+        assert nodes["pve1"].read("/etc/corosync/corosync.conf") == nodes["pve2"].read("/etc/pve/corosync.conf")
+
+
 @pytest.mark.parametrize("system", ["alt-p11:9.1", "pve-9"])
 def test_token_coefficient_is_given_where_pvecm_takes_it(system: str) -> None:
     with Nodes(description(system.partition(":")[0], 2, cluster=COEFFICIENT), ["pve1"], system=system) as nodes:

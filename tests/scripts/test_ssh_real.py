@@ -6,9 +6,11 @@ from fnmatch import fnmatchcase
 
 import pytest
 from sandbox import Sandbox
+from sandbox.requirements import require_system
 from sandbox.systems import SYSTEMS
 
 from .nodes import Nodes, description
+from .openssh import bring_nearest
 
 pytestmark = pytest.mark.sandbox
 
@@ -33,11 +35,13 @@ def values(box: Sandbox, command: str, key: str) -> list[str]:
 @pytest.mark.parametrize("end", ENDS)
 @pytest.mark.parametrize("target", NAMES)
 def test_ticket_passes_both_ways_by_the_words_of_sshd_and_ssh(target: str, end: str) -> None:
+    require_system(target)
     with Nodes(description(target), ["pve1"], system=target) as nodes:
         box = nodes["pve1"]
         folder = "/etc/ssh" if target.startswith("pve-") else "/etc/openssh"
         for name, more in zip(("sshd_config", "ssh_config"), ENDS[end], strict=True):
             box.put(f"{folder}/{name}", box.read(f"{folder}/{name}").removesuffix("\n") + more)
+        bring_nearest(box, target, folder)
         sshd, where = box.run("command -v sshd").stdout.strip(), "user=root,host=pve2,addr=10.0.0.252"
         if not target.startswith("pve-"):  # Debian's own files have LC_* already
             assert not any(fnmatchcase(TICKET, word) for word in values(box, f"{sshd} -T -C {where}", "acceptenv"))

@@ -466,11 +466,12 @@ iface eth0 inet manual
 
 auto vmbr0
 iface vmbr0 inet static
-\taddress 10.0.0.251/24
+\taddress 10.0.0.251
+\tnetmask 255.255.255.0
 \tgateway 10.0.0.1
-\tbridge-ports eth0
-\tbridge-stp off
-\tbridge-fd 0
+\tbridge_ports eth0
+\tbridge_stp off
+\tbridge_fd 0
 # END pvegen alone
 """
 LO = "auto lo\niface lo inet loopback\n"

@@ -117,9 +117,11 @@ def test_the_table_says_what_each_can_do(capsys: pytest.CaptureFixture[str]) -> 
     assert rows == abilities(target.shipped())
     assert rows["alt-p8"] == {
         "pve": ["4"], "corosync": 2, "network": "etcnet", "links": [1], "bonds": True, "vlan_aware": False,
+        "vlan_aware_needs": "",
         "joins": ["ssh"], "system": "ALT p8",
     }  # fmt: skip
     old, new = (next(line for line in lines if line.startswith(name + " ")) for name in ("alt-p8", "alt-p11"))
+    assert next(line for line in lines if line.startswith("pve-6 ")).split()[6:9] == ["8", "yes", "with"]
     assert old.split()[1:] == ["4", "2", "etcnet", "1", "yes", "no", "ssh", "ALT", "p8"]
     assert new.split()[1:] == ["8,", "9", "3", "ifupdown2", "8", "yes", "yes", "ssh,", "API", "ALT", "p11"]
 
@@ -272,8 +274,10 @@ def test_a_target_that_was_changed_is_seen(tmp_path: Path) -> None:
         ({"released": 'released = "2025"   # [tried]'}, ':{released}: [pve] released = "2025": must be a date'),
         ({"series": "series = [8, 9]   # [tried]"}, ":{series}: [pve] series = [8, 9]: must be a list of words"),
         ({"series": 'series = ["8 9"]   # [tried]'}, ':{series}: [pve] series = ["8 9"]: must be a list of words'),
-        ({"config": 'config = "/etc/chrony.conf"   # [tried]'}, ':{config}: [time] config = "/etc/chrony.conf": must be a table of time services'),
+        ({"config": 'config = "/etc/chrony.conf"   # [tried]'}, ':{config}: [time] config = "/etc/chrony.conf": must be a table of one or more time services'),
         ({"config": 'config = { ntp = "/etc/ntp.conf", sntp = "/etc/sntp.conf" }   # [tried]'}, ":{config}: [time] config = { ntp = "),
+        ({"config": "config = {}   # [tried]"}, ":{config}: [time] config = {}: must be a table of one or more time services"),
+        ({"config": 'config = { openntpd = "/etc/ntpd.conf" }   # [tried]'}, ":{config}: [time] config has a file for openntpd, which is not in"),
         ({"unit": 'unit = "a\\u0007"   # [tried]'}, ':{unit}: [ssh] unit = "a\\u0007": must be one line of text'),
         ({"link": 'link = "--link"   # [tried]'}, ':{link}: [pvecm] link = "--link": must be an option with {} for the number'),
         ({"title": ""}, ": title is missing"),

@@ -24,6 +24,7 @@ class Conf:
     version: int
     nodes: dict[str, Node] = field(default_factory=dict)
     bindnet: dict[int, str] | None = None  # corosync 2: bindnetaddr by ring; None for links of corosync 3
+    coefficient: str = ""  # totem.token_coefficient in milliseconds; "" where the file says nothing
 
     def with_node(self, node: Node) -> "Conf":
         return replace(self, version=self.version + 1, nodes={**self.nodes, node.name: node})
@@ -80,7 +81,8 @@ def parse(text: str) -> Conf:
         if isinstance(interface, dict) and "bindnetaddr" in interface:
             bindnet[int(_first(interface, "ringnumber", "0"))] = _first(interface, "bindnetaddr")
     version = int(_first(totem, "config_version", "0"))
-    return Conf(_first(totem, "cluster_name"), version, nodes, bindnet or None)
+    coefficient = _first(totem, "token_coefficient")
+    return Conf(_first(totem, "cluster_name"), version, nodes, bindnet or None, coefficient)
 
 
 def render(conf: Conf) -> str:
@@ -101,4 +103,7 @@ def render(conf: Conf) -> str:
         for number in numbers:
             lines += ["  interface {", f"    linknumber: {number}", "  }"]
         lines += ["  ip_version: ipv4-6", "  link_mode: passive"]
-    return "\n".join([*lines, "  secauth: on", "  version: 2", "}", ""])
+    lines += ["  secauth: on"]
+    if conf.coefficient:
+        lines += [f"  token_coefficient: {conf.coefficient}"]
+    return "\n".join([*lines, "  version: 2", "}", ""])

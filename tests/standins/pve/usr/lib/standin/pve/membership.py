@@ -128,7 +128,9 @@ def create(name: str, options: Options) -> None:
     time.sleep(scale.CREATE)
     if era() >= (5, 0, 21):
         say(f"Writing corosync config to {PVE_CONF}")
-    write_conf(Conf(name, 1, {node.name: node}, bindnet))
+    # facts: from 9.1.0 on an option of create, "default now 125"; older ones write none
+    coefficient = options.get("token-coefficient", "125") if era() >= (9, 1, 0) else ""
+    write_conf(Conf(name, 1, {node.name: node}, bindnet, coefficient))
     restart_cluster()
 
 
