@@ -294,7 +294,7 @@ difference() {
 # old one's owner, mode and attributes, synced, renamed over it.
 replace() {
     temporary_of "$1"
-    rm -f "$temporary" || cannot_write "$1"
+    clear_away "$temporary" || cannot_write "$1"
     if [ -e "$1" ]; then
         copy_whole "$1" "$temporary" || cannot_write "$1"
     else
@@ -308,7 +308,7 @@ replace() {
         stop {{ m("file.rejected", path=v("$1")) }} {{ m("file.rejected_do") }}
     fi
     if [ "${3:-}" = remember ]; then
-        { mkdir -p "$state_dir/written${1%/*}" && cp -p "$temporary" "$state_dir/written$1.next"; } || cannot_write "$1"
+        { make_place "$state_dir/written${1%/*}" && cp -p "$temporary" "$state_dir/written$1.next"; } || cannot_write "$1"
     fi
     { mv -f "$temporary" "$1" && flush "${1%/*}"; } || cannot_write "$1"
     temporary=''
@@ -326,6 +326,16 @@ tidy() {
     temporary_of "$1"
     if [ -f "$temporary" ] || [ -L "$temporary" ]; then rm -f "$temporary"; fi
     temporary=''
+}
+
+# clear_away PATH: no file or link is there, and no process was started for nothing.
+clear_away() {
+    if [ -e "$1" ] || [ -L "$1" ]; then rm -f "$1"; fi
+}
+
+# make_place DIRECTORY: it is there, and what is above it.
+make_place() {
+    [ -d "$1" ] || mkdir -p "$1"
 }
 
 # copy_whole PATH COPY: with owner, mode and all attributes. $temporary is the copy.
@@ -348,9 +358,11 @@ same_attributes() {
     [ "$attributes" = "$(attributes_of "$2")" ]
 }
 
-# attributes_of PATH: all of its extended attributes, a line each.
+# attributes_of PATH: all of its extended attributes, a line each. Before them stands the name,
+# which has no line break.
 attributes_of() {
-    getfattr --absolute-names -h -d -m - -e hex "$1" 2>/dev/null | grep -v '^#'
+    named=$(getfattr --absolute-names -h -d -m - -e hex "$1" 2>/dev/null)
+    printf '%s\n' "${named#*"$line_break"}"
 }
 
 # need_safe PATH: nothing is lost and nobody can come between when it is written
@@ -447,7 +459,7 @@ on_change() {
 
 mark_pending() {
     [ -n "$on_change" ] || return 0
-    if ! (umask 077 && mkdir -p "$state_dir/pending" && true >>"$state_dir/pending/$on_change"); then
+    if ! (umask 077 && make_place "$state_dir/pending" && true >>"$state_dir/pending/$on_change"); then
         cannot_write "$state_dir"
     fi
 }

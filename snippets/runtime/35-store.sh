@@ -127,7 +127,7 @@ keep_copy() {
     case $sum in
         absent)
             kept_kind='absent'
-            [ -d "$state_dir/first$1" ] || rm -f "$state_dir/first$1" || cannot_write "$state_dir"
+            [ -d "$state_dir/first$1" ] || clear_away "$state_dir/first$1" || cannot_write "$state_dir"
             return 0
             ;;
         link:*) kept_kind='link' ;;
@@ -135,7 +135,7 @@ keep_copy() {
         *) kept_kind='file' ;;
     esac
     temporary=$state_dir/first$1.new
-    if ! { rm -f "$temporary" && mkdir -p "$state_dir/first${1%/*}" && copy_whole "$1" "$temporary" &&
+    if ! { clear_away "$temporary" && make_place "$state_dir/first${1%/*}" && copy_whole "$1" "$temporary" &&
         { [ "$kept_kind" != file ] || flush "$temporary"; } && mv -fT "$temporary" "$state_dir/first$1"; }; then
         cannot_write "$state_dir"
     fi

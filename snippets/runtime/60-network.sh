@@ -183,8 +183,11 @@ all_bridges() {
 answers() {
     choose_ping "$1"
     # A link-local address is one on each interface.
-    "$ask_ping" -c 1 -W 1 ${2:+-I "$2"} "$1" >/dev/null 2>&1 && return 0
-    "$ask_ping" -c 8 -W 1 ${2:+-I "$2"} "$1" >/dev/null 2>&1 && return 0
+    # Within the first second a bridge may not forward yet, and the hardware address is asked
+    # once a second. With -c 4 an answer takes three seconds, too.
+    "$ask_ping" -c 1 -W 2 ${2:+-I "$2"} "$1" >/dev/null 2>&1 && return 0
+    "$ask_ping" -c 4 -W 1 ${2:+-I "$2"} "$1" >/dev/null 2>&1 && return 0
+    "$ask_ping" -c 4 -W 1 ${2:+-I "$2"} "$1" >/dev/null 2>&1 && return 0
     found=$(ip neigh show to "$1" ${2:+dev "$2"})
     case $found in
         *' REACHABLE' | *' PERMANENT' | *' REACHABLE '* | *' PERMANENT '*) return 0 ;;

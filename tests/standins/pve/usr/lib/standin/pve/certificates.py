@@ -5,9 +5,7 @@ sandbox has a faketime is not looked at.
 """
 
 import os
-import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 
 from . import scale
@@ -35,6 +33,8 @@ def _authority() -> None:
     key = PVE / "priv/pve-root-ca.key"
     if key.exists() and (PVE / "pve-root-ca.pem").exists():
         return
+    import tempfile  # takes long to load, and is seldom needed
+
     text = _new_key(scale.AUTHORITY_KEY)
     subject = "/CN=Proxmox Virtual Environment/O=PVE Cluster Manager CA"
     with tempfile.NamedTemporaryFile("w") as file:
@@ -49,6 +49,8 @@ def _node_certificate(*, force: bool) -> None:
     folder = PVE / "nodes" / nodename()
     if (folder / "pve-ssl.pem").exists() and not force:
         return
+    import tempfile  # takes long to load, and is seldom needed
+
     text = _new_key()
     with tempfile.TemporaryDirectory() as scratch:
         for name, content in (
@@ -96,6 +98,8 @@ def present() -> bool:
 
 def www_files() -> None:
     """pveproxy reads a copy that only it can, here root's as well; the administrator's own certificate goes first."""
+    import shutil  # takes long to load, and is seldom needed
+
     Path("/run/standin/pveproxy").mkdir(parents=True, exist_ok=True)
     folder = PVE / "nodes" / nodename()
     kind = "pveproxy-ssl" if (folder / "pveproxy-ssl.pem").exists() else "pve-ssl"

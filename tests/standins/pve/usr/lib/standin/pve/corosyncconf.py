@@ -1,13 +1,12 @@
 """corosync.conf: reading what matters of it, writing it as pvecm does."""
 
 import re
-from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 Section = dict[str, list["str | Section"]]
 
 
-@dataclass(frozen=True)
-class Node:
+class Node(NamedTuple):
     """One entry of the nodelist; addresses by link (or ring) number."""
 
     name: str
@@ -16,22 +15,21 @@ class Node:
     addresses: dict[int, str]
 
 
-@dataclass(frozen=True)
-class Conf:
+class Conf(NamedTuple):
     """What corosync.conf says: the cluster's name and version, its nodes in their order, old rings or new links."""
 
     cluster: str
     version: int
-    nodes: dict[str, Node] = field(default_factory=dict)
+    nodes: dict[str, Node]
     bindnet: dict[int, str] | None = None  # corosync 2: bindnetaddr by ring; None for links of corosync 3
     coefficient: str = ""  # totem.token_coefficient in milliseconds; "" where the file says nothing
 
     def with_node(self, node: Node) -> "Conf":
-        return replace(self, version=self.version + 1, nodes={**self.nodes, node.name: node})
+        return self._replace(version=self.version + 1, nodes={**self.nodes, node.name: node})
 
     def without_node(self, name: str) -> "Conf":
         rest = {key: node for key, node in self.nodes.items() if key != name}
-        return replace(self, version=self.version + 1, nodes=rest)
+        return self._replace(version=self.version + 1, nodes=rest)
 
     @property
     def votes(self) -> int:

@@ -1,10 +1,9 @@
 """The database of pmxcfs: /var/lib/pve-cluster/config.db, a table `tree` as the real one has."""
 
-import gzip
 import sqlite3
 import time
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 FILE = Path("/var/lib/pve-cluster/config.db")
 BACKUPS = Path("/var/lib/pve-cluster/backup")
@@ -14,8 +13,7 @@ version INTEGER NOT NULL, writer INTEGER NOT NULL, mtime INTEGER NOT NULL, type 
 name TEXT NOT NULL, data BLOB)"""
 
 
-@dataclass
-class Item:
+class Item(NamedTuple):
     """A file (data is bytes) or a directory (data is None)."""
 
     data: bytes | None
@@ -66,6 +64,8 @@ class Database:
 
 def back_up() -> Path:
     """Leaves a dump of the database beside it, ten at most (facts: "What they change"); gives the dump's path."""
+    import gzip  # takes long to load, and is seldom needed
+
     BACKUPS.mkdir(parents=True, exist_ok=True)
     backup = BACKUPS / f"config-{int(time.time())}.sql.gz"
     with sqlite3.connect(FILE) as database:

@@ -5,8 +5,7 @@ import errno
 import os
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 _IN = struct.Struct("<IIQQIIIHH")
 _OUT = struct.Struct("<IiQ")
@@ -18,8 +17,7 @@ _SET_MODE, _SET_UID, _SET_GID, _SET_SIZE = 1, 2, 4, 8
 _NOBODY = 0xFFFFFFFF
 
 
-@dataclass(frozen=True)
-class Attributes:
+class Attributes(NamedTuple):
     """What stat shows of one path."""
 
     mode: int

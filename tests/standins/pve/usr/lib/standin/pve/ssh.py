@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -49,6 +48,8 @@ def share_authorized_keys() -> None:
     """
     mine = ROOT / "authorized_keys"
     if mine.exists() and not mine.is_symlink():
+        import shutil  # takes long to load, and is seldom needed
+
         shutil.move(mine, ROOT / "authorized_keys.org")
     lines = []
     for path in (CLUSTER_KEYS, ROOT / "authorized_keys.org", ROOT / "id_rsa.pub"):
