@@ -20,8 +20,8 @@ main() {
     set +aefC
 {% if by_api %}
     # One that comes from outside would be handed on, with what it holds by then.
-    unset password api_body api_line api_ticket ticket_time
-    password='' fingerprint='' password_fd=''
+    unset password api_body api_line api_ticket api_token ticket_time
+    password='' fingerprint='' password_fd='' api_purpose=look
     carriage_return=$(printf '\r')
 {% endif %}
     umask 022
