@@ -155,12 +155,37 @@ read_password() {
     [ ! -t "$password_fd" ] || refuse {{ m("api.fd_terminal", number=v("$password_fd")) }}
     set +x
     no_core
-    { IFS= read -r password <&"$password_fd"; } 2>/dev/null
+    read_line "$password_fd" 2>/dev/null
     case $password_fd in
         0) exec </dev/null ;;
         *) eval "exec $password_fd<&-" ;;
     esac
+    [ "$line_status" -ne 124 ] || refuse {{ m("api.fd_late", number=v("$password_fd"), seconds=v("$limit_password")) }}
     [ -n "$password" ] || refuse {{ m("api.fd_empty", number=v("$password_fd")) }}
+}
+
+# read_line DESCRIPTOR: the line that comes within $limit_password seconds, into $password; 124 in
+# $line_status where none does. "read" has no limit of its own in POSIX, and that of yash
+# is broken off by no signal: so another process reads, and what it has comes through a
+# named pipe, which is no file that holds anything. A $(...) would be one in ksh93.
+read_line() {
+    set +x
+    password='' line_status=0
+    { true <&"$1"; } 2>/dev/null || return 0
+    line_pipe=/run/pvegen/line
+    rm -f "$line_pipe"
+    (umask 077 && mkfifo "$line_pipe") || cannot_write "$line_pipe"
+    # By a number of its own: what runs in the background has /dev/null as 0.
+    {
+        timeout --foreground "$limit_password" head -n 1 >"$line_pipe" <&3 3<&- 8>&- 9>&- &
+        line_reader=$!
+    } 3<&"$1"
+    [ "$undo" != show_typing ] || restore_typing &
+    IFS= read -r password <"$line_pipe"
+    wait "$line_reader"
+    line_status=$?
+    line_reader=''
+    rm -f "$line_pipe"
 }
 
 # ask_password: root's password on the member, from the terminal, which does not show it.
@@ -174,18 +199,36 @@ ask_password() {
     trap 'interrupted 131' QUIT
     trap '' TSTP
     stty -echo </dev/tty || stop {{ m("api.no_terminal") }} {{ m("api.no_terminal_do") }}
+    terminal_asks=$(stty -g </dev/tty)
     printf '%s' {{ m("api.prompt", member=v("$join_member")) }} >/dev/tty
-    IFS= read -r password </dev/tty
+    exec 7</dev/tty
+    read_line 7
+    exec 7<&-
     show_typing
     trap - QUIT TSTP
+    [ "$line_status" -ne 124 ] || stop {{ m("api.late", seconds=v("$limit_password")) }} {{ m("api.no_terminal_do") }}
     [ -n "$password" ] || stop {{ m("api.no_password") }} {{ m("api.no_terminal_do") }}
 }
 
 # show_typing: the terminal is again as ask_password found it.
 show_typing() {
+    [ -z "${line_reader:-}" ] || kill "$line_reader" 2>/dev/null
+    rm -f /run/pvegen/line
     stty "$terminal_was" </dev/tty 2>/dev/null
     printf '\n' >/dev/tty
     undo=''
+}
+
+# restore_typing: the same where this script is killed by KILL while it asks, for then it
+# can do nothing itself: in the background, until it has asked. A terminal that somebody
+# else, as the shell there, has set meanwhile is left as it is.
+restore_typing() {
+    trap '' HUP INT QUIT TERM TTOU TTIN
+    exec 7<&- 8>&- 9>&- </dev/null >/dev/null 2>&1
+    while [ -d "/proc/$$" ] && [ -d "/proc/$line_reader" ]; do sleep 1; done
+    [ ! -d "/proc/$$" ] || return 0
+    kill "$line_reader"
+    [ "$(stty -g </dev/tty)" != "$terminal_asks" ] || stty "$terminal_was" </dev/tty
 }
 
 # api_member_is_fit ADDRESS NAME: as member_is_fit, asked with root's password. The
