@@ -130,7 +130,7 @@ def _host(view: View, target: Target, node: NodeView, fits: list[str]) -> Step:
         "series": " ".join(target.pve["series"]),
         "fits": fits,
         "packages": target.release["packages"],
-        "tools": _TOOLS + (["od", "stty", "wc"] if _by_api(view) and not node.creates else []),
+        "tools": _TOOLS + (["head", "mkfifo", "od", "stty", "wc"] if _by_api(view) and not node.creates else []),
         "commands": target.release["commands"],
         "rivals": target.network["rivals"],
         "written": ["/etc", "/root", "/var/lib", "/var/log"],

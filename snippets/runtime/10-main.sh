@@ -19,9 +19,13 @@ main() {
     # With -a all that is set from here on would be handed to every command.
     set +aefC
 {% if by_api %}
+    # The member is asked, not a proxy in its place.
+    unset http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY PERL_LWP_ENV_PROXY
     # One that comes from outside would be handed on, with what it holds by then.
-    unset password api_body api_line api_ticket ticket_time
-    password='' fingerprint='' password_fd=''
+    unset password api_body api_line api_ticket api_token ticket_time
+    password='' fingerprint='' password_fd='' api_purpose=look
+    # How long a password is waited for, in seconds.
+    limit_password=300
     carriage_return=$(printf '\r')
 {% endif %}
     umask 022

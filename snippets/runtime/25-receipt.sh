@@ -32,7 +32,8 @@ forget_receipts() {
 
 # receipt_fits: nobody else can put anything in the way of what we write there.
 receipt_fits() {
-    [ -z "$(others_write "${receipt_to%/*}/." 2>&1)" ] && [ ! -L "$receipt_to" ] &&
+    # Not its errors as well: a shell that traces would have its trace among them.
+    receipt_planted=$(others_write "${receipt_to%/*}/." 2>/dev/null) && [ -z "$receipt_planted" ] && [ ! -L "$receipt_to" ] &&
         { [ ! -e "$receipt_to" ] || [ -f "$receipt_to" ]; }
 }
 

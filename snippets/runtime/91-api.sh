@@ -73,11 +73,51 @@ join_by_api() {
     fi
     ask_password
     api_member_is_fit "$join_address" "$join_member" || stop "$wrong" "$wrong_do"
+    lock_api_join
+    # Another node may have joined before we had the lock.
+    api_member_is_fit "$join_address" "$join_member" || stop "$wrong" "$wrong_do"
     note {{ m("join.member_fine", member=v("$join_member")) }}
     run_add with_password timeout -k 10 "$limit_join" pvecm add "$join_address" "$@"
     join_ends api_member_is_fit "$@"
-    password=''
+    # From here on this node can take the lock away by itself.
+    undo='' password=''
     rm -f /run/pvegen/member.pem
+}
+
+# lock_api_join: two nodes that join at the same time hang both, whichever members they
+# join through. A group of users, without users and rights, names the one that joins: the
+# API makes it once or says that it is there, and all members share it. One of our own
+# was left by a run that was broken off.
+lock_api_join() {
+    undo=undo_api_lock api_purpose=lock
+    member_said=$(api_session "$join_address")
+    api_purpose=look
+    case $member_said in
+        *"$line_break""locked $node") ;;
+        *"$line_break""locked "?*)
+            undo=''
+            join_holder=${member_said##*"$line_break"locked }
+            stop {{ m("join.locked", holder=v("$join_holder")) }} \
+                {{ m("api.locked_do", member=v("$join_member")) }}
+            ;;
+        *) stop {{ m("api.no_lock", member=v("$join_member")) }} {{ m("join.no_quorum_do", member=v("$join_member")) }} ;;
+    esac
+}
+
+# undo_api_lock: what lock_api_join made goes, where this node did not get into the cluster.
+undo_api_lock() {
+    undo='' api_purpose=unlock
+    api_session "$join_address" >/dev/null
+}
+
+# unlock_api_join: the same from within the cluster, of this run or of one that was
+# broken off.
+unlock_api_join() {
+    [ "$call $phase" = 'apply want' ] || return 0
+    if grep -q -s -E -e "^group:pvegen-join:[^:]*:$node:" /etc/pve/user.cfg; then
+        run pvesh pvesh delete /access/groups/pvegen-join
+    fi
+    return 0
 }
 
 # put_line TEXT: the line as it is, by the shell itself: mksh's printf is a command, whose
@@ -115,12 +155,37 @@ read_password() {
     [ ! -t "$password_fd" ] || refuse {{ m("api.fd_terminal", number=v("$password_fd")) }}
     set +x
     no_core
-    { IFS= read -r password <&"$password_fd"; } 2>/dev/null
+    read_line "$password_fd" 2>/dev/null
     case $password_fd in
         0) exec </dev/null ;;
         *) eval "exec $password_fd<&-" ;;
     esac
+    [ "$line_status" -ne 124 ] || refuse {{ m("api.fd_late", number=v("$password_fd"), seconds=v("$limit_password")) }}
     [ -n "$password" ] || refuse {{ m("api.fd_empty", number=v("$password_fd")) }}
+}
+
+# read_line DESCRIPTOR: the line that comes within $limit_password seconds, into $password; 124 in
+# $line_status where none does. "read" has no limit of its own in POSIX, and that of yash
+# is broken off by no signal: so another process reads, and what it has comes through a
+# named pipe, which is no file that holds anything. A $(...) would be one in ksh93.
+read_line() {
+    set +x
+    password='' line_status=0
+    { true <&"$1"; } 2>/dev/null || return 0
+    line_pipe=/run/pvegen/line
+    rm -f "$line_pipe"
+    (umask 077 && mkfifo "$line_pipe") || cannot_write "$line_pipe"
+    # By a number of its own: what runs in the background has /dev/null as 0.
+    {
+        timeout --foreground "$limit_password" head -n 1 >"$line_pipe" <&3 3<&- 8>&- 9>&- &
+        line_reader=$!
+    } 3<&"$1"
+    [ "$undo" != show_typing ] || restore_typing &
+    IFS= read -r password <"$line_pipe"
+    wait "$line_reader"
+    line_status=$?
+    line_reader=''
+    rm -f "$line_pipe"
 }
 
 # ask_password: root's password on the member, from the terminal, which does not show it.
@@ -134,18 +199,36 @@ ask_password() {
     trap 'interrupted 131' QUIT
     trap '' TSTP
     stty -echo </dev/tty || stop {{ m("api.no_terminal") }} {{ m("api.no_terminal_do") }}
+    terminal_asks=$(stty -g </dev/tty)
     printf '%s' {{ m("api.prompt", member=v("$join_member")) }} >/dev/tty
-    IFS= read -r password </dev/tty
+    exec 7</dev/tty
+    read_line 7
+    exec 7<&-
     show_typing
     trap - QUIT TSTP
+    [ "$line_status" -ne 124 ] || stop {{ m("api.late", seconds=v("$limit_password")) }} {{ m("api.no_terminal_do") }}
     [ -n "$password" ] || stop {{ m("api.no_password") }} {{ m("api.no_terminal_do") }}
 }
 
 # show_typing: the terminal is again as ask_password found it.
 show_typing() {
+    [ -z "${line_reader:-}" ] || kill "$line_reader" 2>/dev/null
+    rm -f /run/pvegen/line
     stty "$terminal_was" </dev/tty 2>/dev/null
     printf '\n' >/dev/tty
     undo=''
+}
+
+# restore_typing: the same where this script is killed by KILL while it asks, for then it
+# can do nothing itself: in the background, until it has asked. A terminal that somebody
+# else, as the shell there, has set meanwhile is left as it is.
+restore_typing() {
+    trap '' HUP INT QUIT TERM TTOU TTIN
+    exec 7<&- 8>&- 9>&- </dev/null >/dev/null 2>&1
+    while [ -d "/proc/$$" ] && [ -d "/proc/$line_reader" ]; do sleep 1; done
+    [ ! -d "/proc/$$" ] || return 0
+    kill "$line_reader"
+    [ "$(stty -g </dev/tty)" != "$terminal_asks" ] || stty "$terminal_was" </dev/tty
 }
 
 # api_member_is_fit ADDRESS NAME: as member_is_fit, asked with root's password. The
@@ -216,18 +299,41 @@ api_ask() {
     # "PVE:root@pam:6745A3F0::...": the seconds since 1970.
     ticket_time=${api_ticket#*:*:}
     printf '%s %s\n' "${ticket_time%%:*}" "$(date +%s)"
-    api_get "$1" /version
-    api_get "$1" /cluster/status
+    api_token=${api_body#*'"CSRFPreventionToken":"'}
+    api_token=${api_token%%'"'*}
+    case $api_purpose in
+        lock)
+            api_request "$1" POST /access/groups "groupid=pvegen-join&comment=$node" >/dev/null
+            api_holder "$1"
+            ;;
+        unlock) [ "$(api_holder "$1")" != "locked $node" ] || api_request "$1" DELETE /access/groups/pvegen-join ;;
+        *)
+            api_request "$1" GET /version
+            api_request "$1" GET /cluster/status
+            ;;
+    esac
 }
 
-# api_get ADDRESS PATH: prints the body of the answer, on one line; an empty one where it
-# is not what was asked for.
-api_get() {
+# api_holder ADDRESS: prints "locked" and which node has it, if any: that says the group alone.
+api_holder() {
+    api_request "$1" GET /access/groups/pvegen-join | sed -n 's/.*"comment":"\([A-Za-z0-9-]*\)".*/locked \1/p'
+}
+
+# api_request ADDRESS METHOD PATH [FIELDS]: prints the body of the answer, on one line; an
+# empty one where it is not what was asked for.
+api_request() {
     set +x
     {
-        put_line "GET /api2/json$2 HTTP/1.0$carriage_return"
+        put_line "$2 /api2/json$3 HTTP/1.0$carriage_return"
         put_line "Cookie: PVEAuthCookie=$api_ticket$carriage_return"
+        if [ "$2" != GET ]; then
+            put_line "CSRFPreventionToken: $api_token$carriage_return"
+            put_line "Content-Type: application/x-www-form-urlencoded$carriage_return"
+            fields=${4:-}
+            put_line "Content-Length: ${#fields}$carriage_return"
+        fi
         put_line "$carriage_return"
+        [ -z "${4:-}" ] || printf '%s' "$4"
     } | api_send "$1" | api_tell
 }
 

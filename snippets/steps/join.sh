@@ -31,9 +31,7 @@ step_join() {
     expect {{ m("cluster.files") }} 5 \
         {{ m("cluster.files_do") }} \
         has_corosync_files
-{% if not by_api %}
-    unlock_join
-{% endif %}
+    {{ "unlock_api_join" if by_api else "unlock_join" }}
     settle pvecm pvecm updatecerts
     expect {{ m("ssh.root_login") }} 5 \
         {{ m("ssh.root_login_do") }} \

@@ -56,7 +56,7 @@ class Machine:
         cwd: str = "/",
         user: str | None = None,
         tty: bool = False,
-        answers: Mapping[str, str] | None = None,
+        answers: Mapping[str, str | None] | None = None,
     ) -> Result:
         """Runs an argv, or a script text in SHELL, inside the node, as root in a bare environment.
 

@@ -61,10 +61,10 @@ def _somebody_waits(pid: int) -> bool:
 class _Typist:
     """Knows the line to type next: of TYPED the next one, or of ANSWERS the one whose prompt was just shown.
 
-    An answer serves as often as it is asked for. Who waits and asks for nothing known gets the end of input.
+    An answer serves as often as it is asked for; None is that nobody types. Who waits and asks for nothing known gets the end of input.
     """
 
-    def __init__(self, typed: bytes, answers: Mapping[str, str] | None) -> None:
+    def __init__(self, typed: bytes, answers: Mapping[str, str | None] | None) -> None:
         self._lines = [line + b"\n" for line in typed.splitlines()]
         self._answers = answers
         self._seen = 0
@@ -77,6 +77,8 @@ class _Typist:
         asked = shown[self._seen :].decode(errors="backslashreplace")
         prompt = max(self._answers, key=asked.rfind, default="")
         if prompt in asked and prompt:
+            if self._answers[prompt] is None:
+                return b""
             self._seen, self._since = len(shown), None
             return f"{self._answers[prompt]}\n".encode()
         self._since = self._since or time.monotonic()
@@ -89,7 +91,7 @@ def run_on_terminal(
     typed: bytes,
     timeout: float,
     pid: int,
-    answers: Mapping[str, str] | None = None,
+    answers: Mapping[str, str | None] | None = None,
 ) -> tuple[int, str, str]:
     """Runs WORDS on a new terminal of the node whose first process is PID; gives (status, all that was shown, "").
 

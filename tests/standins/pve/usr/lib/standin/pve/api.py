@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from . import certificates, membership, pmxcfs
+from . import certificates, groups, membership, pmxcfs
 from .daemon import daemonize, on_signal
 from .settings import Failure, complain, nodename, setting
 
@@ -76,6 +76,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._handle({})
 
+    def do_DELETE(self) -> None:
+        self._handle({})
+
     def do_POST(self) -> None:
         text = self.rfile.read(int(self.headers.get("Content-Length", "0"))).decode()
         self._handle(dict(parse_qsl(text)))
@@ -113,6 +116,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return {"username": "root@pam", "ticket": ticket, "CSRFPreventionToken": "standin"}
         if self.headers.get("Cookie", "").removeprefix("PVEAuthCookie=") not in _tickets:
             raise Refusal(401, "No ticket")
+        if method != "GET" and self.headers.get("CSRFPreventionToken") != "standin":
+            raise Refusal(401, "Permission denied - invalid csrf token")
+        if path == "/access/groups" or path.startswith("/access/groups/"):
+            return self._group(method, path.removeprefix("/access/groups").removeprefix("/"), fields)
         if path == "/version":
             return {"version": setting("pve-version").partition("/")[0]}
         if path == "/cluster/config/apiversion":
@@ -122,6 +129,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if path == "/cluster/status":
             return status()
         raise Refusal(501, f"Method '{method} {path}' not implemented")
+
+    def _group(self, method: str, name: str, fields: dict[str, str]) -> Any:
+        try:
+            if method == "POST":
+                return groups.create(fields["groupid"], fields.get("comment", ""))
+            if method == "DELETE":
+                return groups.delete(name)
+            return groups.read(name)
+        except (Failure, OSError) as failure:
+            raise Refusal(500, str(failure).strip()) from failure
 
     def _take_in(self, name: str, fields: dict[str, str]) -> dict[str, str]:
         try:
