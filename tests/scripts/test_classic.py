@@ -97,6 +97,7 @@ nics = ["eth0", "eth1"]
 
 def test_without_ifenslave_no_bond_is_promised() -> None:
     with node(one("pve-6", BOND)) as nodes:
+        nodes["pve1"].remove("/etc/network/if-pre-up.d/ifenslave")
         refused(nodes, "classic ifupdown brings up bonds")
 
 

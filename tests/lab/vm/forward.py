@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sandbox.requirements import require_system
+from sandbox.systems import load_system
 
 from .image import image
 from .machine import BOOT, Ended, VirtualMachine
@@ -17,11 +19,17 @@ from .share import write_share
 LIMIT = 900
 """Seconds within which a test in the machine has to come to its end."""
 
+KERNEL = "Debian's kernel with bonds, VLANs and bridges that filter them"
 REAL = {
-    "alt-p8": "Debian's kernel with bonds, VLANs and bridges that filter them",
-    "alt-p11": "Debian's kernel with bonds, VLANs and bridges that filter them; ifupdown2",
+    "etcnet": KERNEL,
+    "ifupdown2": f"{KERNEL}; ifupdown2",
+    "ifupdown": f"{KERNEL}; ifupdown, ifenslave, vlan, bridge-utils",
 }
-STANDINS = {"alt-p8": "virtual machine: etcnet, systemd", "alt-p11": "virtual machine: systemd"}
+STANDINS = {
+    "etcnet": "virtual machine: etcnet, systemd",
+    "ifupdown2": "virtual machine: systemd",
+    "ifupdown": "virtual machine: systemd",
+}
 
 
 class Forward:
@@ -44,6 +52,8 @@ class Forward:
         item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
         try:
             require_vm()
+            if _target(item):
+                require_system(_target(item))
             for answer in self._ask(item, following):
                 _report(item, **answer)
         except pytest.skip.Exception as skipped:
@@ -117,18 +127,29 @@ def _report(
     )
 
 
-def _row(item: pytest.Item) -> dict[str, str]:
-    """What the record of the lab has of a test."""
+def _network(item: pytest.Item) -> str:
+    """The name of the network that a test is of; empty where it is of none."""
+    call = getattr(item, "callspec", None)
+    return str(call.params.get("cluster", "")) if call else ""
+
+
+def _target(item: pytest.Item) -> str:
+    """The target of a test's network; empty where it is of none."""
     from lab.inside.networks import NETWORKS
 
+    name = _network(item)
+    return NETWORKS[name].target if name else ""
+
+
+def _row(item: pytest.Item) -> dict[str, str]:
+    """What the record of the lab has of a test."""
     assert isinstance(item, pytest.Function)
-    call = getattr(item, "callspec", None)
-    name = call.params.get("cluster", "") if call else ""
-    target = NETWORKS[name].target if name else ""
+    target = _target(item)
+    manager = load_system(target).network if target else ""
     return {
         "scenario": (item.function.__doc__ or item.name).strip().rstrip("."),
-        "case": name.removesuffix(f"-{target}"),
+        "case": _network(item).removesuffix(f"-{target}"),
         "target": target,
-        "real": REAL.get(target, "Debian's kernel"),
-        "standins": STANDINS.get(target, ""),
+        "real": REAL.get(manager, "Debian's kernel"),
+        "standins": STANDINS.get(manager, ""),
     }
