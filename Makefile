@@ -37,7 +37,7 @@ lab-enter:
 lab-check:
 	$(PYTEST) -q -n 3 --dist loadgroup -m lab
 
-# Every network of the virtual machine (docs/lab-vm.md): hours.
+# Every network and cluster of the virtual machine (docs/lab-vm.md): hours.
 lab-networks:
 	PVEGEN_EVERY=1 $(PYTEST) -q tests/lab/inside
 

@@ -95,7 +95,7 @@ class Nodes:
 
     names: which of the description's nodes to make, all by default; key: whether root has a key pair before the
     script makes one; saved: what `save` gave of earlier ones, from where they go on; more_nics: {name: addresses} of NICs
-    beside eth0; options: those of Sandbox, for all.
+    beside eth0; switch: what they are plugged into, a plain one by default; options: those of Sandbox, for all.
     """
 
     def __init__(
@@ -106,6 +106,7 @@ class Nodes:
         key: bool = True,
         saved: Mapping[str, Saved] | None = None,
         more_nics: Mapping[str, Sequence[str]] | None = None,
+        switch: Switch | None = None,
         **options: Any,
     ) -> None:
         self.text, self.scripts = text, support.build(text)
@@ -113,6 +114,7 @@ class Nodes:
         self.node: dict[str, Sandbox] = {}
         self._names = names or list(self.scripts)
         self._key = key
+        self.switch = switch or Switch(f"{GATEWAY}/24")
         self._more_nics = dict(more_nics or {})
         self._saved = dict(saved or {})
         self._options = {"root_password": PASSWORD, "gateway": GATEWAY, **options}
@@ -120,7 +122,7 @@ class Nodes:
 
     def __enter__(self) -> Nodes:
         with ExitStack() as stack:
-            self.switch = stack.enter_context(Switch(f"{GATEWAY}/24"))
+            stack.enter_context(self.switch)
             self._stack = stack
             for name in self._names:
                 self.add(name)

@@ -11,11 +11,11 @@ from faults.sample import EVERY
 from sandbox.systems import SYSTEMS
 from scripts.nodes import description
 
+from . import whole
+
 TARGETS = sorted(folder.name for folder in SYSTEMS.iterdir())
 # ALT's targets below p11 have no VLAN-aware bridges, or (p10) none whose VLANs can be chosen; classic ifupdown has none.
 AWARE = ("alt-p11", "pve-7", "pve-8", "pve-9")
-# The machine is emulated: all takes ten times as long.
-LIMITS = {"unit": 200, "network": 200}
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def _network(
 ) -> Network:
     """NN in the nodes' own lines is the node's last octet; changes: a text of the description, what comes after it, ..."""
     lines = [own.replace("NN", str(250 + number)) for number in range(1, count + 1)]
-    text = then = description(target, lines, network=network, limits=LIMITS)
+    text = then = description(target, lines, network=network, limits=whole.LIMITS)
     for before, after in zip(changes[::2], changes[1::2], strict=True):
         assert before in then
         then = then.replace(before, after)
@@ -189,4 +189,5 @@ def tried(*names: str) -> list[str]:
 
 def descriptions() -> list[str]:
     """All of them, for those who build the scripts."""
-    return sorted({text for network in NETWORKS.values() for text in (network.text, network.then)})
+    texts = {text for network in NETWORKS.values() for text in (network.text, network.then)}
+    return sorted(texts | {whole.text(target) for target in TARGETS})

@@ -16,7 +16,7 @@ from .machine import BOOT, Ended, VirtualMachine
 from .requirements import require_vm
 from .share import write_share
 
-LIMIT = 900
+LIMIT = 1800
 """Seconds within which a test in the machine has to come to its end."""
 
 KERNEL = "Debian's kernel with bonds, VLANs and bridges that filter them"
@@ -52,8 +52,9 @@ class Forward:
         item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
         try:
             require_vm()
-            if _target(item):
-                require_system(_target(item))
+            target, _ = _case(item)
+            if target:
+                require_system(target)
             for answer in self._ask(item, following):
                 _report(item, **answer)
         except pytest.skip.Exception as skipped:
@@ -127,28 +128,26 @@ def _report(
     )
 
 
-def _network(item: pytest.Item) -> str:
-    """The name of the network that a test is of; empty where it is of none."""
-    call = getattr(item, "callspec", None)
-    return str(call.params.get("cluster", "")) if call else ""
-
-
-def _target(item: pytest.Item) -> str:
-    """The target of a test's network; empty where it is of none."""
+def _case(item: pytest.Item) -> tuple[str, str]:
+    """What a test is of: (target, what else tells it from others); both empty where it is of none."""
     from lab.inside.networks import NETWORKS
 
-    name = _network(item)
-    return NETWORKS[name].target if name else ""
+    params = getattr(getattr(item, "callspec", None), "params", {})
+    if "cluster" in params:
+        target = NETWORKS[params["cluster"]].target
+        return target, params["cluster"].removesuffix(f"-{target}")
+    target, shell = params.get("formed", ("", ""))
+    return target, shell
 
 
 def _row(item: pytest.Item) -> dict[str, str]:
     """What the record of the lab has of a test."""
     assert isinstance(item, pytest.Function)
-    target = _target(item)
+    target, case = _case(item)
     manager = load_system(target).network if target else ""
     return {
         "scenario": (item.function.__doc__ or item.name).strip().rstrip("."),
-        "case": _network(item).removesuffix(f"-{target}"),
+        "case": case,
         "target": target,
         "real": REAL.get(manager, "Debian's kernel"),
         "standins": STANDINS.get(manager, ""),
