@@ -1,7 +1,7 @@
 # What the README and the docs name, in short. PYTEST=... names another pytest.
 PYTEST = .venv/bin/pytest
 
-.PHONY: check faults matrix table lab lab-check lab-table lab-list lab-down lab-clean lab-enter lab-start lab-stop lab-reboot \
+.PHONY: check faults matrix table lab lab-check lab-networks lab-table lab-list lab-down lab-clean lab-enter lab-start lab-stop lab-reboot \
 	lab-cut lab-plug lab-unplug
 
 # The tests, as the README has them: of the faults a fixed sample.
@@ -37,6 +37,10 @@ lab-enter:
 lab-check:
 	$(PYTEST) -q -n 3 --dist loadgroup -m lab
 
-# The same, and the table goes into docs/lab.md.
+# Every network and cluster of the virtual machine (docs/lab-vm.md): hours.
+lab-networks:
+	PVEGEN_EVERY=1 $(PYTEST) -q tests/lab/inside
+
+# All scenarios, and the table goes into docs/lab.md.
 lab-table:
 	$(PYTEST) -q -n 3 --dist loadgroup -m lab --renew

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from pvegen import network
 from pvegen import target as targets
-from pvegen.derive import NodeView, View, link_numbers
+from pvegen.derive import Interface, NodeView, View, link_numbers
 from pvegen.target import Target, Targets
 
 EPOCH = date(1970, 1, 1)
@@ -220,12 +220,26 @@ def _bridge(view: View, target: Target, node: NodeView) -> Step:
         ]
         return Step("bridge", "bridge_etcnet", values)
     values.update(_interfaces(node, network.interfaces_file(view, node)))
-    kinds = {i.kind for i in node.interfaces if i.kind in ("bridge", "bond")}
     # What the system has to have for classic ifupdown; no question where ifupdown2 has to be there.
-    aware = ["aware"] * any(bridge.vlan_aware for bridge in bridges)
-    values["kinds"] = sorted(kinds) + aware if target.may_be_classic else []
+    kinds = {kind for i in node.interfaces for kind in _kinds(i)}
+    values["kinds"] = sorted(kinds) if target.may_be_classic else []
     values["several_aware"] = sum(bridge.vlan_aware for bridge in bridges) > 1
     return Step("bridge", "bridge_ifupdown2", values)
+
+
+def _kinds(interface: Interface) -> list[str]:
+    """What an interface is that classic ifupdown does not bring up by itself, in the words of `need_brings_up`.
+
+    It makes a VLAN PARENT.ID itself, the package vlan one called vlanID, with up to four digits filled up by zeros;
+    for other names nothing makes one (if-pre-up.d/vlan of vlan 2.0.5).
+    """
+    if interface.kind == "vlan":
+        if interface.name == f"{interface.lowers[0]}.{interface.vlan_id}":
+            return []
+        made = (f"vlan{interface.vlan_id}", f"vlan{interface.vlan_id:04}")
+        return ["vlan" if interface.name in made else "named"]
+    aware = ["aware"] if interface.vlan_aware else []
+    return [interface.kind, *aware] if interface.kind in ("bridge", "bond") else []
 
 
 def _interfaces(node: NodeView, lines: list[str]) -> dict[str, Any]:

@@ -8,14 +8,13 @@ import subprocess
 from collections.abc import Mapping, Sequence
 
 from .inroot import Root
+from .patience import PATIENCE
 from .shells import shell_command
 from .terminal import run_on_terminal
 from .trees import Tree, read_tree
 
 # Without these a node waits 10 s for a name server that does not answer.
 _ENVIRONMENT = {"RES_OPTIONS": "timeout:1 attempts:1"}
-_PATIENCE = 8 if "PVEGEN_IN_VM" in os.environ else 1
-"""How much longer all may take in an emulated machine, on a host that is busy."""
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -77,8 +76,8 @@ class Machine:
             prefix += ["setpriv", f"--reuid={uid}", f"--regid={gid}", "--clear-groups"]
         data = stdin.encode() if isinstance(stdin, str) else stdin
         if tty or answers is not None:
-            return Result(*run_on_terminal([*prefix, *words], full, data or b"", timeout, self.pid, answers))
-        return _run([*prefix, *words], full, data, timeout * _PATIENCE)
+            return Result(*run_on_terminal([*prefix, *words], full, data or b"", timeout * PATIENCE, self.pid, answers))
+        return _run([*prefix, *words], full, data, timeout * PATIENCE)
 
     def run_file(self, path: str, *arguments: str, shell: str = "dash", **options: object) -> Result:
         """Runs the script at PATH in the node by SHELL, as `sh PATH ARGUMENTS` does; OPTIONS are those of run."""

@@ -68,7 +68,7 @@ def require(what: str, reason: str | None) -> None:
 def require_system(name: str) -> None:
     """Skips the test where a sandbox can be, but not one of that system; in CI that is a failure instead."""
     lacking = [str(file) for file in load_system(name).borrowed.values() if not file.exists()]
-    reason = f"{name} needs Debian's package ifupdown unpacked, as .ci/run does it: there is no {', '.join(lacking)}"
+    reason = f"{name} needs Debian packages unpacked, as .ci/run does it: there is no {', '.join(lacking)}"
     require(f"tests of {name}", reason if lacking else None)
 
 

@@ -12,6 +12,8 @@ import termios
 import time
 from collections.abc import Mapping
 
+from .patience import PATIENCE
+
 _UNLOCK, _NUMBER = 0x40045431, 0x80045430  # TIOCSPTLCK, TIOCGPTN
 _END_OF_INPUT = b"\x04"
 _READ = 0 if platform.machine() == "x86_64" else 63  # the number of the system call
@@ -82,7 +84,7 @@ class _Typist:
             self._seen, self._since = len(shown), None
             return f"{self._answers[prompt]}\n".encode()
         self._since = self._since or time.monotonic()
-        return _END_OF_INPUT if time.monotonic() - self._since > 1 else b""
+        return _END_OF_INPUT if time.monotonic() - self._since > PATIENCE else b""
 
 
 def run_on_terminal(

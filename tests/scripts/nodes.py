@@ -95,7 +95,7 @@ class Nodes:
 
     names: which of the description's nodes to make, all by default; key: whether root has a key pair before the
     script makes one; saved: what `save` gave of earlier ones, from where they go on; more_nics: {name: addresses} of NICs
-    beside eth0; options: those of Sandbox, for all.
+    beside eth0; switch: what they are plugged into, a plain one by default; options: those of Sandbox, for all.
     """
 
     def __init__(
@@ -106,6 +106,7 @@ class Nodes:
         key: bool = True,
         saved: Mapping[str, Saved] | None = None,
         more_nics: Mapping[str, Sequence[str]] | None = None,
+        switch: Switch | None = None,
         **options: Any,
     ) -> None:
         self.text, self.scripts = text, support.build(text)
@@ -113,6 +114,7 @@ class Nodes:
         self.node: dict[str, Sandbox] = {}
         self._names = names or list(self.scripts)
         self._key = key
+        self.switch = switch or Switch(f"{GATEWAY}/24")
         self._more_nics = dict(more_nics or {})
         self._saved = dict(saved or {})
         self._options = {"root_password": PASSWORD, "gateway": GATEWAY, **options}
@@ -120,7 +122,7 @@ class Nodes:
 
     def __enter__(self) -> Nodes:
         with ExitStack() as stack:
-            self.switch = stack.enter_context(Switch(f"{GATEWAY}/24"))
+            stack.enter_context(self.switch)
             self._stack = stack
             for name in self._names:
                 self.add(name)
@@ -169,23 +171,40 @@ class Nodes:
     def verify(self, name: str) -> Run:
         return self.call(name, "verify")
 
-    def prepare(self, name: str) -> None:
+    def prepare(self, name: str, **options: Any) -> None:
         """Applies a joining node's script up to the join, where it stops for want of trust."""
-        done = self.apply(name)
+        done = self.apply(name, **options)
         assert done.status == 1 and "does not get into" in bail(done), str(done)
 
-    def join(self, name: str, member: str = "pve1") -> Run:
+    def join(self, name: str, member: str = "pve1", **options: Any) -> Run:
         """Opens the member and joins by password on a terminal; gives the apply that did it."""
-        self.call(member, "admit").expect(0)
-        return self.apply(name, answers=ANSWERS).expect(0)
+        self.call(member, "admit", **options).expect(0)
+        return self.apply(name, answers=ANSWERS, **options).expect(0)
 
-    def form(self) -> None:
-        """Brings all nodes into the cluster, one after the other."""
+    def form(self, shell: str = "dash") -> None:
+        """Brings all nodes into the cluster, one after the other, by scripts that SHELL runs; closes the first again."""
         first, *others = self.node
-        self.apply(first).expect(0)
+        self.apply(first, shell=shell).expect(0)
         for name in others:
-            self.prepare(name)
-            self.join(name)
+            self.prepare(name, shell=shell)
+            self.join(name, first, shell=shell)
+        self.call(first, "close", shell=shell).expect(0)
+
+    def whole(self, shell: str = "dash") -> None:
+        """Fails unless all see all, in quorum, nothing is left over, and their scripts find all well and nothing to do."""
+        seen = dict.fromkeys(self.node, True)
+        for name, box in self.node.items():
+            assert (members(box), in_quorum(box), trash(box)) == (seen, True, []), name
+            support.sound_and_nothing_to_do(box, shell, f"/root/{name}.sh")
+
+    def roll_back(self, shell: str = "dash") -> None:
+        """Rolls all back, the last one first: they stay in the cluster, and apply and verify hold again."""
+        for name in reversed(self.node):
+            assert "pvecm delnode" in self.call(name, "rollback", shell=shell).expect(0).stdout
+        for name, box in self.node.items():
+            assert (members(box), in_quorum(box)) == (dict.fromkeys(self.node, True), True), name
+            self.apply(name, shell=shell).expect(0)
+            self.call(name, "verify", shell=shell).expect(0)
 
 
 def bail(done: Run) -> str:

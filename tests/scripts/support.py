@@ -193,6 +193,16 @@ def unit_calls(box: Sandbox) -> list[list[str]]:
     return [words for words in box.calls("systemctl") if not _LOOKS & set(words[1:])]
 
 
+def sound_and_nothing_to_do(box: Sandbox, shell: str = "dash", path: str = PLACE) -> None:
+    """Verifies, and applies the script again, which changes nothing at all."""
+    verify(box, path=path, shell=shell).expect(0)
+    before = picture(box, skip=[LOG])
+    box.forget_calls()
+    assert apply(box, path=path, shell=shell).expect(0).changes == 0
+    assert (unit_calls(box), box.calls("pvecm")) == ([], [])
+    assert untouched(before, picture(box, skip=[LOG])) == []
+
+
 def neutral(text: str) -> str:
     """TEXT without what two runs cannot have in common: times, random bits of file names, digests of receipts."""
     text = re.sub(r"digest [2-9ACFHJKPRX-]{25}$", "digest DIGEST", text, flags=re.MULTILINE)

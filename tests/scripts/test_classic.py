@@ -97,7 +97,28 @@ nics = ["eth0", "eth1"]
 
 def test_without_ifenslave_no_bond_is_promised() -> None:
     with node(one("pve-6", BOND)) as nodes:
+        nodes["pve1"].remove("/etc/network/if-pre-up.d/ifenslave")
         refused(nodes, "classic ifupdown brings up bonds")
+
+
+VLAN = """
+[[node.vlan]]
+parent = "eth1"
+id = 60
+name = "{name}"
+"""
+
+
+def test_without_its_package_no_named_vlan_is_promised() -> None:
+    with node(one("pve-6", VLAN.format(name="vlan60"))) as nodes:
+        nodes["pve1"].remove("/etc/network/if-pre-up.d/vlan")
+        refused(nodes, "classic ifupdown brings up VLANs that are called vlanID")
+
+
+@pytest.mark.parametrize("name", ["storage", "vlan060"])
+def test_vlan_that_nothing_makes_is_not_promised(name: str) -> None:
+    with node(one("pve-6", VLAN.format(name=name))) as nodes:
+        refused(nodes, "classic ifupdown brings up VLANs under the names of the description")
 
 
 def test_vlans_of_a_bridge_are_not_promised() -> None:

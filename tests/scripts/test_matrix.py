@@ -13,7 +13,7 @@ from sandbox.requirements import require_system
 from pvegen import target as targets
 
 from . import support
-from .nodes import ANSWERS, Nodes, bail, description, in_quorum, members, trash
+from .nodes import Nodes, description
 from .test_rollback import addresses, disk, same, units
 
 pytestmark = pytest.mark.sandbox
@@ -72,7 +72,7 @@ def test_one_node(target: str, size: int, shell: str) -> None:
         box.put(support.PLACE, support.build(support.ONE.format(target=target))["pve1"])
         before, stood, net = disk(box), units(box), addresses(box)
         support.apply(box, shell=shell).expect(0)
-        sound_and_nothing_to_do(box, shell)
+        support.sound_and_nothing_to_do(box, shell)
         support.run(box, "rollback", shell=shell).expect(0)
         same(before, box)
         assert (units(box), addresses(box)) == (stood, net)
@@ -82,36 +82,6 @@ def test_one_node(target: str, size: int, shell: str) -> None:
 def test_cluster(target: str, size: int, shell: str) -> None:
     require_system(target)
     with Nodes(text_for(target, size), more_nics=nics(size)) as nodes:
-        form(nodes, shell)
-        seen = dict.fromkeys(nodes.node, True)
-        for name, box in nodes.node.items():
-            assert (members(box), in_quorum(box), trash(box)) == (seen, True, []), name
-            sound_and_nothing_to_do(box, shell, f"/root/{name}.sh")
-        for name in reversed(nodes.node):
-            assert "pvecm delnode" in nodes.call(name, "rollback", shell=shell).expect(0).stdout
-        for name, box in nodes.node.items():
-            assert (members(box), in_quorum(box)) == (seen, True), name
-            nodes.apply(name, shell=shell).expect(0)
-            nodes.call(name, "verify", shell=shell).expect(0)
-
-
-def form(nodes: Nodes, shell: str) -> None:
-    """Nodes.form with the scripts run by SHELL."""
-    first, *others = nodes.node
-    nodes.apply(first, shell=shell).expect(0)
-    for name in others:
-        stopped = nodes.apply(name, shell=shell)
-        assert stopped.status == 1 and "does not get into" in bail(stopped), str(stopped)
-        nodes.call(first, "admit", shell=shell).expect(0)
-        nodes.apply(name, answers=ANSWERS, shell=shell).expect(0)
-    nodes.call(first, "close", shell=shell).expect(0)
-
-
-def sound_and_nothing_to_do(box: Sandbox, shell: str, path: str = support.PLACE) -> None:
-    """Verifies, and applies the script again, which changes nothing at all."""
-    support.verify(box, path=path, shell=shell).expect(0)
-    before = support.picture(box, skip=[support.LOG])
-    box.forget_calls()
-    assert support.apply(box, path=path, shell=shell).expect(0).changes == 0
-    assert (support.unit_calls(box), box.calls("pvecm")) == ([], [])
-    assert support.untouched(before, support.picture(box, skip=[support.LOG])) == []
+        nodes.form(shell)
+        nodes.whole(shell)
+        nodes.roll_back(shell)

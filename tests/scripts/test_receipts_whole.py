@@ -20,7 +20,6 @@ pytestmark = pytest.mark.sandbox
 def formed() -> Iterator[Nodes]:
     with Nodes(description("alt-p11", 2)) as nodes:
         nodes.form()
-        nodes.call("pve1", "close").expect(0)
         yield nodes
 
 

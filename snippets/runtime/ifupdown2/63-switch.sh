@@ -17,14 +17,17 @@ network_takes_down() {
     ! is_classic || { all_bridges && bridges_down=$all_bridges; }
 }
 
-# need_brings_up KIND...: classic ifupdown leaves bridges and bonds to scripts of other
-# packages. It passes over what none of them takes, and reports nothing.
+# need_brings_up KIND...: classic ifupdown leaves bridges, bonds, and VLANs that are not called
+# PARENT.ID to scripts of other packages. It passes over what none of them takes, and reports
+# nothing.
 need_brings_up() {
     if [ "$phase" = want ] || ! is_classic; then return 0; fi
     for brought in "$@"; do
         case $brought in
             bridge) need {{ m("net.classic_bridge") }} {{ m("net.classic_bridge_do") }} test -x /etc/network/if-pre-up.d/bridge ;;
             bond) need {{ m("net.classic_bond") }} {{ m("net.classic_bond_do") }} test -x /etc/network/if-pre-up.d/ifenslave ;;
+            vlan) need {{ m("net.classic_vlan") }} {{ m("net.classic_vlan_do") }} test -x /etc/network/if-pre-up.d/vlan ;;
+            named) need_failed {{ m("net.classic_named") }} {{ m("net.classic_named_do") }} ;;
             *) need_failed {{ m("net.classic_aware") }} {{ m("net.classic_aware_do") }} ;;
         esac
     done

@@ -13,7 +13,7 @@ from scripts import support
 from scripts.nodes import address
 
 from . import found
-from .networks import Network
+from .networks import NETWORKS
 from .trunk import Trunk
 
 Some = TypeVar("Some")
@@ -22,11 +22,13 @@ Some = TypeVar("Some")
 class Cluster:
     """Sandboxes pve1, ... of a network, each installed with its address on eth0, and the switch between them.
 
-    Nothing but the network runs in them: all other units are held.
+    name: of the network; manager: etcnet, ifupdown2 or ifupdown. Nothing but the network runs in them: all other units are held.
     """
 
-    def __init__(self, network: Network) -> None:
-        self.network = network
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.network = network = NETWORKS[name]
+        self.manager = load_system(network.target).network
         self.text = network.text
         self.switch = Trunk(network.lags, network.vlans, network.apart)
         self.node: dict[str, Sandbox] = {}

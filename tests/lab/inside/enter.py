@@ -12,6 +12,6 @@ if __name__ == "__main__":
     if sys.argv[1:2] == [] or sys.argv[1] not in NETWORKS:
         sys.exit(f"which network? There are: {', '.join(NETWORKS)}")
     use_prebuilt_scripts()
-    cluster = Cluster(NETWORKS[sys.argv[1]])
+    cluster = Cluster(sys.argv[1])
     cluster.__enter__()
     print(f"{', '.join(cluster.node)}: see docs/lab-vm.md")

@@ -12,9 +12,9 @@ BUILT = Path("/run/lab/built")
 
 
 def prebuilt(text: str) -> dict[str, str]:
-    """{node: script} of a description that networks.py has."""
+    """{node: script} of a description that networks.py has, sorted by name: the first one creates the cluster."""
     folder = BUILT / place.digest([text])
-    return {path.stem: path.read_text() for path in folder.iterdir()}
+    return {path.stem: path.read_text() for path in sorted(folder.iterdir())}
 
 
 def use_prebuilt_scripts() -> None:

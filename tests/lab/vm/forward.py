@@ -8,20 +8,28 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sandbox.requirements import require_system
+from sandbox.systems import load_system
 
 from .image import image
 from .machine import BOOT, Ended, VirtualMachine
 from .requirements import require_vm
 from .share import write_share
 
-LIMIT = 900
+LIMIT = 1800
 """Seconds within which a test in the machine has to come to its end."""
 
+KERNEL = "Debian's kernel with bonds, VLANs and bridges that filter them"
 REAL = {
-    "alt-p8": "Debian's kernel with bonds, VLANs and bridges that filter them",
-    "alt-p11": "Debian's kernel with bonds, VLANs and bridges that filter them; ifupdown2",
+    "etcnet": KERNEL,
+    "ifupdown2": f"{KERNEL}; ifupdown2",
+    "ifupdown": f"{KERNEL}; ifupdown, ifenslave, vlan, bridge-utils",
 }
-STANDINS = {"alt-p8": "virtual machine: etcnet, systemd", "alt-p11": "virtual machine: systemd"}
+STANDINS = {
+    "etcnet": "virtual machine: etcnet, systemd",
+    "ifupdown2": "virtual machine: systemd",
+    "ifupdown": "virtual machine: systemd",
+}
 
 
 class Forward:
@@ -44,6 +52,9 @@ class Forward:
         item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
         try:
             require_vm()
+            target, _ = _case(item)
+            if target:
+                require_system(target)
             for answer in self._ask(item, following):
                 _report(item, **answer)
         except pytest.skip.Exception as skipped:
@@ -117,18 +128,27 @@ def _report(
     )
 
 
-def _row(item: pytest.Item) -> dict[str, str]:
-    """What the record of the lab has of a test."""
+def _case(item: pytest.Item) -> tuple[str, str]:
+    """What a test is of: (target, what else tells it from others); both empty where it is of none."""
     from lab.inside.networks import NETWORKS
 
+    params = getattr(getattr(item, "callspec", None), "params", {})
+    if "cluster" in params:
+        target = NETWORKS[params["cluster"]].target
+        return target, params["cluster"].removesuffix(f"-{target}")
+    target, shell = params.get("formed", ("", ""))
+    return target, shell
+
+
+def _row(item: pytest.Item) -> dict[str, str]:
+    """What the record of the lab has of a test."""
     assert isinstance(item, pytest.Function)
-    call = getattr(item, "callspec", None)
-    name = call.params.get("cluster", "") if call else ""
-    target = NETWORKS[name].target if name else ""
+    target, case = _case(item)
+    manager = load_system(target).network if target else ""
     return {
         "scenario": (item.function.__doc__ or item.name).strip().rstrip("."),
-        "case": name.removesuffix(f"-{target}"),
+        "case": case,
         "target": target,
-        "real": REAL.get(target, "Debian's kernel"),
-        "standins": STANDINS.get(target, ""),
+        "real": REAL.get(manager, "Debian's kernel"),
+        "standins": STANDINS.get(manager, ""),
     }

@@ -6,6 +6,8 @@ import io
 import tarfile
 from pathlib import Path
 
+from sandbox.systems import SYSTEMS, load_system
+
 from lab import place
 
 PARTS = (
@@ -21,9 +23,17 @@ def write_share(path: Path) -> None:
     with tarfile.open(path, "w") as archive:
         for part in PARTS:
             archive.add(place.PROJECT / part, part, filter=_wanted)
+        for file in borrowed():
+            archive.add(file, str(file.relative_to(place.PROJECT)), filter=_wanted)
         for text in descriptions():
             for name, script in _build(text).items():
                 _add(archive, f"built/{digest(text)}/{name}.sh", script.encode())
+
+
+def borrowed() -> list[Path]:
+    """The files of unpacked Debian packages that systems have; where one is missing, tests of its system are skipped."""
+    found = {file for folder in SYSTEMS.iterdir() for file in load_system(folder.name).borrowed.values()}
+    return sorted(file for file in found if file.exists())
 
 
 def digest(text: str) -> str:

@@ -1,0 +1,6 @@
+"""How long things may take."""
+
+import os
+
+PATIENCE = 8 if "PVEGEN_IN_VM" in os.environ else 1
+"""How much longer all may take in an emulated machine, on a host that is busy."""
