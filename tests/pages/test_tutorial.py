@@ -7,14 +7,9 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from sandbox import Sandbox
-from sandbox.requirements import require_sandbox
-from scripts.nodes import ANSWERS, Nodes
 from scripts.support import ROOT
 
 from .blocks import events
@@ -22,28 +17,6 @@ from .walk import Desk, Host, Walk, compare
 
 PAGE = ROOT / "docs" / "tutorial.md"
 URL = "https://git.example.org/pvegen"
-
-
-class Console:
-    """A node's console: each command has a terminal, at which a person answers ssh's questions."""
-
-    state = "/run/console.state"
-
-    def __init__(self, box: Sandbox) -> None:
-        self._box = box
-
-    def run(self, script: str) -> tuple[int, str]:
-        done = self._box.run(script, answers=ANSWERS, timeout=300, cwd="/root")
-        shown = done.stdout
-        for asked, answer in {"(yes/no/[fingerprint])? ": "yes\n", "password: ": ""}.items():
-            shown = shown.replace(asked, f"{asked}{answer}")
-        return done.status, shown
-
-    def put(self, name: str, content: bytes) -> None:
-        self._box.put(name, content)
-
-    def get(self, path: str) -> bytes:
-        return self._box.read(path).encode()
 
 
 def repository(folder: Path) -> None:
@@ -64,23 +37,6 @@ def desk(tmp_path: Path) -> Desk:
     repository(tmp_path / "pvegen")
     here = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": f"url.{tmp_path}/pvegen.insteadOf", "GIT_CONFIG_VALUE_0": URL}
     return Desk(tmp_path, here)
-
-
-@pytest.fixture
-def nodes(desk: Desk) -> Iterator[dict[str, Host]]:
-    """Three nodes of the page's description, made when the first is asked for; without a sandbox the test ends there."""
-    with ExitStack() as stack:
-
-        class WhenAsked(dict[str, Host]):
-            def __missing__(self, name: str) -> Host:
-                require_sandbox()
-                made = stack.enter_context(Nodes((desk.folder / "cluster.toml").read_text("utf-8"), key=False))
-                for node, box in made.node.items():
-                    box.remove(f"/root/{node}.sh")
-                    self[node] = Console(box)
-                return self[name]
-
-        yield WhenAsked()
 
 
 def test_the_tutorial_does_what_it_shows(desk: Desk, nodes: dict[str, Host], renew: bool) -> None:

@@ -9,6 +9,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
+from sandbox import Sandbox
+from scripts.nodes import ANSWERS
+
 from .blocks import Command, Event, compared, cut, events, masked
 
 _SHELL = """\
@@ -49,7 +52,7 @@ class Desk:
         (self.home / ".ssh").mkdir(mode=0o700)
         self.state = str(folder / "state")
         kept = {name: os.environ[name] for name in os.environ if name.startswith(("PIP_", "SSL_", "UV_"))}
-        self._env = {
+        self.env = {
             **kept, "PATH": os.environ["PATH"], "HOME": str(self.home), "LC_ALL": "C.UTF-8", "TERM": "dumb",
             "GIT_CONFIG_NOSYSTEM": "1", "GIT_AUTHOR_NAME": "Alice", "GIT_AUTHOR_EMAIL": "alice@example.org",
             "GIT_COMMITTER_NAME": "Alice", "GIT_COMMITTER_EMAIL": "alice@example.org", "PIP_DISABLE_PIP_VERSION_CHECK": "1",
@@ -58,7 +61,7 @@ class Desk:
 
     def run(self, script: str) -> tuple[int, str]:
         done = subprocess.run(
-            ["sh", "-c", script], cwd=self.folder, env=self._env, stdin=subprocess.DEVNULL,
+            ["sh", "-c", script], cwd=self.folder, env=self.env, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=600, check=False,
         )  # fmt: skip
         return done.returncode, done.stdout
@@ -68,6 +71,28 @@ class Desk:
 
     def get(self, path: str) -> bytes:
         return (self.folder / path).read_bytes()
+
+
+class Console:
+    """A node's console: each command has a terminal, at which a person answers ssh's questions."""
+
+    state = "/run/console.state"
+
+    def __init__(self, box: Sandbox) -> None:
+        self._box = box
+
+    def run(self, script: str) -> tuple[int, str]:
+        done = self._box.run(script, answers=ANSWERS, timeout=300, cwd="/root")
+        shown = done.stdout
+        for asked, answer in {"(yes/no/[fingerprint])? ": "yes\n", "password: ": ""}.items():
+            shown = shown.replace(asked, f"{asked}{answer}")
+        return done.status, shown
+
+    def put(self, name: str, content: bytes) -> None:
+        self._box.put(f"/root/{name}", content)
+
+    def get(self, path: str) -> bytes:
+        return self._box.read(path).encode()
 
 
 class Walk:
@@ -126,7 +151,7 @@ class Walk:
         for host in map(self.node, hosts):
             for name in names:
                 if what == "carry":
-                    host.put(f"/root/{Path(name).name}", self.desk.get(name))
+                    host.put(Path(name).name, self.desk.get(name))
                 else:
                     self.desk.put(Path(name).name, host.get(name))
 
