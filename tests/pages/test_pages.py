@@ -10,7 +10,7 @@ from scripts.support import ROOT
 
 from .walk import Desk, Host, Walk, compare
 
-PAGES = ("targets", "review", "bundle", "commands", "node-script", "safety")
+PAGES = ("targets", "review", "bundle", "commands", "node-script", "safety", "ru/README")
 
 
 @pytest.mark.parametrize("name", PAGES)
