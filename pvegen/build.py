@@ -195,7 +195,7 @@ def _compare(place: Path, folders: list[Folder], said: TextIO | None) -> int:
         others = output.others(place, folders)
     for line in different:
         stale = True
-        print(line, file=said)
+        print(line, file=said, flush=True)
     if others:
         whole = len(folders) > 1
         stale = stale or whole

@@ -21,12 +21,13 @@ from pvegen.target import Targets
 class Earlier(NamedTuple):
     """The earlier cluster.
 
-    name: how it is called; version: the pvegen that built it, "" where nothing was
-    built; scripts: those whose bytes this pvegen makes otherwise of the very same cluster.
+    name: how it is called; view: None where it was not there yet; version: the pvegen
+    that built it, "" where nothing was built; scripts: those whose bytes this pvegen
+    makes otherwise of the very same cluster.
     """
 
     name: str
-    view: View
+    view: View | None
     version: str = ""
     scripts: tuple[str, ...] = ()
 
@@ -71,17 +72,16 @@ def of_file(path: str, targets: Targets) -> Loaded:
     return load(path, targets)
 
 
-def of_revision(path: str, revision: str, targets: Targets) -> Loaded:
-    """A description as a revision of git has it; Refused where git has none."""
+def of_revision(path: str, revision: str, targets: Targets) -> Loaded | None:
+    """A description as a revision of git has it, None where it was not there yet; Refused for no revision."""
     import tempfile
 
     words = catalogue.load().review
     place = Path(path)
-    command = ["git", "-C", str(place.parent), "show", "--end-of-options", f"{revision}:./{place.name}"]
-    try:
-        done = subprocess.run(command, capture_output=True, check=False, timeout=60)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise Refused(words["no_git"].format(why=error)) from error
+    done = _git(place, "show", "--end-of-options", f"{revision}:./{place.name}")
+    tree = f"{revision}^{{tree}}"
+    if done.returncode and not _git(place, "rev-parse", "--verify", "-q", "--end-of-options", tree).returncode:
+        return None
     if done.returncode:
         why = done.stderr.decode(errors="replace").strip().split("\n")[0]
         shown = catalogue.visible(f"{revision}:{path}")
@@ -92,3 +92,11 @@ def of_revision(path: str, revision: str, targets: Targets) -> Loaded:
         loaded = load(copy, targets)
         loaded.source.name = f"{revision}:{path}"
         return loaded
+
+
+def _git(place: Path, *words: str) -> subprocess.CompletedProcess[bytes]:
+    """A call of git in the folder of a file; Refused where git cannot be run."""
+    try:
+        return subprocess.run(["git", "-C", str(place.parent), *words], capture_output=True, check=False, timeout=60)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise Refused(catalogue.load().review["no_git"].format(why=error)) from error

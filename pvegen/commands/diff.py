@@ -10,6 +10,7 @@ from pathlib import Path
 from pvegen import catalogue, earlier, errors
 from pvegen.commands.mistakes import tell
 from pvegen.compare import Comparison, compare
+from pvegen.derive import order_of_running
 from pvegen.description import Loaded, load
 from pvegen.earlier import Earlier
 from pvegen.errors import InternalError, Refused
@@ -33,9 +34,9 @@ def diff(
     if against is not None or since is not None:
         loaded = earlier.of_file(against, known) if against is not None else (
             earlier.of_revision(file, since or "", known))
-        if loaded.view is None:
+        if loaded is not None and loaded.view is None:
             return tell([loaded], "text", strict=False, stream=sys.stderr)
-        before = Earlier(loaded.source.name, loaded.view)
+        before = Earlier(loaded.source.name, loaded.view) if loaded else Earlier(f"{since}:{file}", None)
     else:
         before = _of_folder(Path(dist or "dist"), cluster, known, snippets)
     told = Told(before, catalogue.visible(now.source.name), _compared(before, now, known, snippets))
@@ -44,13 +45,16 @@ def diff(
     else:
         said = markdown(told) if form == "markdown" else text(told, colour=wants_colour(sys.stdout))
     print(said, end="")
-    return errors.STALE if exit_code and told.compared.changes else 0
+    return errors.STALE if exit_code and (told.compared.changes or told.new) else 0
 
 
 def _compared(before: Earlier, now: Loaded, known: Targets, snippets: Path | None) -> Comparison:
     """What differs between the two."""
     if now.view is None:
         raise InternalError("there is nothing to compare")
+    if before.view is None:
+        nodes = [node.name for node in order_of_running(now.view.nodes)]
+        return Comparison([], nodes, nodes, [])
     old, new = (known.load(view.description.cluster.target) for view in (before.view, now.view))
     with _blaming(snippets):
         return compare(before.view, old, now.view, new, Renderer(snippets))
@@ -60,8 +64,9 @@ def _of_folder(output: Path, cluster: str, known: Targets, snippets: Path | None
     """What a folder was built of; under another name of the cluster, where that alone was made there."""
     if not (output / cluster).is_dir():
         made = [path.parent.name for path in sorted(output.glob("*/manifest.toml"))]
-        if len(made) == 1:
-            cluster = made[0]
+        if len(made) != 1:
+            raise Refused(catalogue.load().review["not_built"].format(dist=catalogue.visible(str(output))))
+        cluster = made[0]
     with _blaming(snippets):
         return earlier.of_folder(output, cluster, known, snippets)
 

@@ -7,6 +7,8 @@ The JSON object:
                   "new": "10.0.0.62/24", "risk": "link",
                   "effects": [{"step": "bridge", "risk": "link", "nodes": ["pve2"]}]}],
      "run": ["pve1", "pve2"], "added": [], "removed": [], "built_otherwise": []}
+
+Of a cluster that is new all nodes are in "added", and "changes" is empty.
 """
 
 from __future__ import annotations
@@ -38,6 +40,11 @@ class Told(NamedTuple):
         """The earlier one's name, for people."""
         return catalogue.visible(self.before.name)
 
+    @property
+    def new(self) -> bool:
+        """Whether there was no earlier one."""
+        return self.before.view is None
+
 
 def text(told: Told, *, colour: bool) -> str:
     """For a terminal."""
@@ -51,7 +58,7 @@ def text(told: Told, *, colour: bool) -> str:
         if not change.effects:
             lines.append("  " + words["no_effect"])
     rest = _end(told)
-    return "\n".join([*lines, *([""] if told.compared.changes else []), *rest]) + "\n"
+    return "\n".join([*lines, *([""] if told.compared.changes or told.new else []), *rest]) + "\n"
 
 
 def markdown(told: Told) -> str:
@@ -96,7 +103,7 @@ def _data(change: Change) -> dict[str, Any]:
 
 def _start(told: Told) -> list[str]:
     words = catalogue.load().review
-    name = "head" if told.compared.changes else "nothing"
+    name = "new_cluster" if told.new else "head" if told.compared.changes else "nothing"
     return [words[name].format(old=told.old, new=told.after)]
 
 

@@ -246,6 +246,25 @@ def test_against_a_revision_of_git(place: Path) -> None:
     assert done.returncode == 1 and not (place / "stray").exists()
 
 
+def test_a_cluster_that_a_revision_does_not_have_is_new(place: Path) -> None:
+    """As in the pull request that brings its description."""
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false"]
+    for words in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "first"]):
+        subprocess.run([*git, *words], cwd=place, check=True)
+    assert said(place, "--since", "HEAD", "--exit-code", status=4) == (
+        "cluster.toml is new: there is no HEAD:cluster.toml.\n\n"
+        "pve1: new; its script is run as a whole.\npve2: new; its script is run as a whole.\n"
+        "Nodes that need a new run, in this order: pve1.sh, pve2.sh\n"
+    )
+    assert said(place, "--since", "HEAD", "--format", "markdown").startswith("cluster.toml is new: ")
+    assert json.loads(said(place, "--since", "HEAD", "--format", "json"))["added"] == ["pve1", "pve2"]
+
+
+def test_without_a_build_it_says_what_else_there_is_to_compare_with(place: Path) -> None:
+    done = desk.pvegen("diff", "--dist", "nowhere", cwd=place)
+    assert done.returncode == 1 and "nothing is built in nowhere/ to compare with. Build first" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [

@@ -387,6 +387,14 @@ def test_a_difference_in_what_is_not_seen_is_shown(dist: Path, old: bytes, shown
     assert any(line.startswith(shown) for line in output.differences(dist, [NEW[0]]))
 
 
+def test_that_it_is_stale_stands_last_where_both_streams_go_to_one_file(tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "pvegen", "build", "--no-lint", "--check", desk.EXAMPLES[0], "-o", tmp_path]
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    both = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    done = subprocess.run(words, cwd=desk.ROOT, env=env, check=False, **both)
+    assert done.returncode == STALE and "is stale" in done.stdout.splitlines()[-1]
+
+
 def test_a_script_that_is_no_more_described_is_stale(dist: Path) -> None:
     lines = list(output.differences(dist, [_folder("one", "a.sh", text="old")]))
     assert f"--- {dist}/one/b.sh" in lines and "+++ /dev/null" in lines

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import errno
 import os
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from pvegen import report, target
+from pvegen import catalogue, report, target
 from pvegen.description import load, load_all
 from pvegen.target import Target
 
@@ -47,7 +48,7 @@ def refuse(*_: object, **__: object) -> None:
         (
             lambda path, _: None,
             "x.toml: error PVE001: There is no file x.toml.\n"
-            "  help: Check the name and the folder, or write the description first: examples/mypve.toml is one to start from.",
+            "  help: Check the name and the folder, or write the description first: `pvegen explain PVE011` has one to start from.",
         ),
         (
             lambda path, patch: (path.write_text(ONE), patch.setattr("builtins.open", refuse)),
@@ -125,7 +126,7 @@ def test_no_file_named() -> None:
     loaded = load_all([])[0]
     assert report.render([(loaded.source, loaded.mistakes)]).split("\n\n")[0] == (
         "cluster.toml: error PVE011: No file is named, and there is no cluster.toml here.\n"
-        "  help: Name one (pvegen check FILE), or write cluster.toml: examples/mypve.toml is one to start from."
+        "  help: Name one (pvegen check FILE), or write cluster.toml: `pvegen explain PVE011` has one to start from."
     )
 
 
@@ -186,3 +187,10 @@ def test_target_that_does_not_exist_yet(
     monkeypatch.setattr(target.Targets, "load", lambda *_: changed)
     (tmp_path / "x.toml").write_text(GOOD + text)
     assert first("x.toml") == expected
+
+
+def test_the_description_to_start_from_has_no_mistake() -> None:
+    text = textwrap.dedent(catalogue.load().entry("PVE011").explain.partition("\n\n")[2])
+    Path("cluster.toml").write_text(text, "utf-8")
+    loaded = load("cluster.toml")
+    assert loaded.view is not None and {mistake.code for mistake in loaded.mistakes} == {"PVE901"}
