@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='4c9f748396b7e15f5a515abb93375eaa804ef20bb9d0765aa273e89e9f024996'
+digest='037f57e88a59fc6be0d63c6afc9c487d5fde1bfdb47a016d44d8387e848b0790'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -88,7 +88,7 @@ cluster='trio'
 target='alt-p11'
 packages_by='rpm'
 pvegen_version='0.1.0'
-others='pve1=10.20.0.11 pve2=10.20.0.12'
+other_nodes='pve1=10.20.0.11 pve2=10.20.0.12'
 trust='password'
 open_minutes=10
 ssh_dir='/etc/openssh'
@@ -579,8 +579,7 @@ run_call() {
     fi
     if [ "$call" = rollback ]; then
         open_log
-        # They tell of what is put back now.
-        rm -f "/var/log/pvegen/$cluster.apply.receipt" "/var/log/pvegen/$cluster.verify.receipt"
+        forget_receipts
         phase=want
         roll_back
     fi
@@ -591,7 +590,10 @@ run_call() {
         out "1..$top"
         refuse "requirements that fail: $bad; nothing was changed"
     fi
-    [ "$call" != apply ] || open_log
+    if [ "$call" = apply ]; then
+        open_log
+        forget_receipts
+    fi
     phase=want passed=''
     each_step
     step_close
@@ -1061,9 +1063,16 @@ receipt_begin() {
     fi
 }
 
+# forget_receipts: what earlier runs have left tells of a node that is changed from here
+# on. A run that is killed leaves none, rather than theirs.
+forget_receipts() {
+    rm -f "/var/log/pvegen/$cluster.apply.receipt"* "/var/log/pvegen/$cluster.verify.receipt"* 2>/dev/null
+}
+
 # receipt_fits: nobody else can put anything in the way of what we write there.
 receipt_fits() {
-    [ -z "$(others_write "${receipt_to%/*}/." 2>&1)" ] && [ ! -L "$receipt_to" ] &&
+    # Not its errors as well: a shell that traces would have its trace among them.
+    receipt_planted=$(others_write "${receipt_to%/*}/." 2>/dev/null) && [ -z "$receipt_planted" ] && [ ! -L "$receipt_to" ] &&
         { [ ! -e "$receipt_to" ] || [ -f "$receipt_to" ]; }
 }
 
@@ -1096,10 +1105,13 @@ write_receipt() {
     receipt_to=$receipt_path
     receipt_fits || return 1
     receipt_to=''
-    receipt_text=$(receipt_lines "$@" | tr -d '\000-\011\013-\037\177')
+    # Blanks at ends of lines would get lost on the way.
+    receipt_text=$(receipt_lines "$@" | tr -d '\000-\011\013-\037\177' | sed 's/ *$//')
     receipt_sum=$(printf '%s\n' "$receipt_text" | sha256sum | short_digest)
     [ -n "$receipt_sum" ] || return 1
-    receipt_new=$receipt_path.new.$$
+    receipt_new=$receipt_path.new
+    # Several verify may run at a time.
+    [ "$call" = apply ] || receipt_new=$receipt_new.$$
     umask 077
     rm -f "$receipt_new" || return 1
     # A name that comes to be there meanwhile is not written through.
@@ -1139,19 +1151,32 @@ receipt_lines() {
     [ -z "${2:-}" ] || return 0
     [ ! -r /etc/pve/.members ] || printf 'members %s\n' "$(tr -d ' \t\n' </etc/pve/.members | cut -c 1-20000)"
     receipt_names=$node
-    for other in $others; do receipt_names="$receipt_names ${other%%=*}"; done
+    for other in $other_nodes; do receipt_names="$receipt_names ${other%%=*}"; done
     # shellcheck disable=SC2086
     getent hosts $receipt_names | while read -r name_address name_words; do
         printf 'name %s %s\n' "$name_address" "$name_words"
     done
-    for other in $others; do reach_other "${other%%=*}" "${other#*=}" & done
+    for other in $other_nodes; do reach_other "${other%%=*}" "${other#*=}" & done
     wait
 }
 
-# reach_other NAME ADDRESS: whether another node answers.
+# reach_other NAME ADDRESS: whether another node answers, and by how many milliseconds its
+# clock is ahead of this one's: the timestamps of RFC 791 in a ping say it, where they get
+# through and both nodes have IPv4.
 reach_other() {
-    other_answers=silent
-    ! ping -c 1 -W 2 "$2" >/dev/null 2>&1 || other_answers=answers
+    other_answers=answers
+    if other_ping=$(ping -c 1 -W 2 -T tsonly "$2" 2>/dev/null); then
+        printf '%s\n' "$other_ping" | awk -v name="$1" '
+            stamped {
+                # A day has 86,400,000; midnight may be between the two.
+                ahead = ($1 + 129600000) % 86400000 - 43200000
+                if (NF == 1 && $1 ~ /^-?[0-9]+$/) print "clock", name, ahead
+                exit
+            }
+            $1 == "TS:" { stamped = NF == 3 && $3 == "absolute" }'
+    elif ! ping -c 1 -W 2 "$2" >/dev/null 2>&1; then
+        other_answers=silent
+    fi
     printf 'reach %s %s %s\n' "$1" "$2" "$other_answers"
 }
 
@@ -1338,7 +1363,7 @@ difference() {
 # old one's owner, mode and attributes, synced, renamed over it.
 replace() {
     temporary_of "$1"
-    rm -f "$temporary" || cannot_write "$1"
+    clear_away "$temporary" || cannot_write "$1"
     if [ -e "$1" ]; then
         copy_whole "$1" "$temporary" || cannot_write "$1"
     else
@@ -1352,7 +1377,7 @@ replace() {
         stop "$1 would not be accepted by its own program; it stays as it was" 'Mend the file first: what is wrong with it stands above.'
     fi
     if [ "${3:-}" = remember ]; then
-        { mkdir -p "$state_dir/written${1%/*}" && cp -p "$temporary" "$state_dir/written$1.next"; } || cannot_write "$1"
+        { make_place "$state_dir/written${1%/*}" && cp -p "$temporary" "$state_dir/written$1.next"; } || cannot_write "$1"
     fi
     { mv -f "$temporary" "$1" && flush "${1%/*}"; } || cannot_write "$1"
     temporary=''
@@ -1370,6 +1395,16 @@ tidy() {
     temporary_of "$1"
     if [ -f "$temporary" ] || [ -L "$temporary" ]; then rm -f "$temporary"; fi
     temporary=''
+}
+
+# clear_away PATH: no file or link is there, and no process was started for nothing.
+clear_away() {
+    if [ -e "$1" ] || [ -L "$1" ]; then rm -f "$1"; fi
+}
+
+# make_place DIRECTORY: it is there, and what is above it.
+make_place() {
+    [ -d "$1" ] || mkdir -p "$1"
 }
 
 # copy_whole PATH COPY: with owner, mode and all attributes. $temporary is the copy.
@@ -1392,9 +1427,11 @@ same_attributes() {
     [ "$attributes" = "$(attributes_of "$2")" ]
 }
 
-# attributes_of PATH: all of its extended attributes, a line each.
+# attributes_of PATH: all of its extended attributes, a line each. Before them stands the name,
+# which has no line break.
 attributes_of() {
-    getfattr --absolute-names -h -d -m - -e hex "$1" 2>/dev/null | grep -v '^#'
+    named=$(getfattr --absolute-names -h -d -m - -e hex "$1" 2>/dev/null)
+    printf '%s\n' "${named#*"$line_break"}"
 }
 
 # need_safe PATH: nothing is lost and nobody can come between when it is written
@@ -1474,7 +1511,7 @@ on_change() {
 
 mark_pending() {
     [ -n "$on_change" ] || return 0
-    if ! (umask 077 && mkdir -p "$state_dir/pending" && true >>"$state_dir/pending/$on_change"); then
+    if ! (umask 077 && make_place "$state_dir/pending" && true >>"$state_dir/pending/$on_change"); then
         cannot_write "$state_dir"
     fi
 }
@@ -1496,7 +1533,7 @@ settle() {
     fi
     keep_state "$settled"
     run "$settled" "$@" || stop "$* failed" "See why: systemctl status $settled; journalctl -b -u $settled"
-    rm -f "$state_dir/pending/$settled"
+    rm -f "$state_dir/pending/$settled" || cannot_write "$state_dir"
     changed "$settled" "ran $*"
 }
 
@@ -1629,7 +1666,7 @@ keep_copy() {
     case $sum in
         absent)
             kept_kind='absent'
-            [ -d "$state_dir/first$1" ] || rm -f "$state_dir/first$1" || cannot_write "$state_dir"
+            [ -d "$state_dir/first$1" ] || clear_away "$state_dir/first$1" || cannot_write "$state_dir"
             return 0
             ;;
         link:*) kept_kind='link' ;;
@@ -1637,7 +1674,7 @@ keep_copy() {
         *) kept_kind='file' ;;
     esac
     temporary=$state_dir/first$1.new
-    if ! { rm -f "$temporary" && mkdir -p "$state_dir/first${1%/*}" && copy_whole "$1" "$temporary" &&
+    if ! { clear_away "$temporary" && make_place "$state_dir/first${1%/*}" && copy_whole "$1" "$temporary" &&
         { [ "$kept_kind" != file ] || flush "$temporary"; } && mv -fT "$temporary" "$state_dir/first$1"; }; then
         cannot_write "$state_dir"
     fi
@@ -3036,8 +3073,11 @@ all_bridges() {
 answers() {
     choose_ping "$1"
     # A link-local address is one on each interface.
-    "$ask_ping" -c 1 -W 1 ${2:+-I "$2"} "$1" >/dev/null 2>&1 && return 0
-    "$ask_ping" -c 8 -W 1 ${2:+-I "$2"} "$1" >/dev/null 2>&1 && return 0
+    # Within the first second a bridge may not forward yet, and the hardware address is asked
+    # once a second. With -c 4 an answer takes three seconds, too.
+    "$ask_ping" -c 1 -W 2 ${2:+-I "$2"} "$1" >/dev/null 2>&1 && return 0
+    "$ask_ping" -c 4 -W 1 ${2:+-I "$2"} "$1" >/dev/null 2>&1 && return 0
+    "$ask_ping" -c 4 -W 1 ${2:+-I "$2"} "$1" >/dev/null 2>&1 && return 0
     found=$(ip neigh show to "$1" ${2:+dev "$2"})
     case $found in
         *' REACHABLE' | *' PERMANENT' | *' REACHABLE '* | *' PERMANENT '*) return 0 ;;
@@ -4022,7 +4062,7 @@ interfaces_filter() {
         function others(which) {
             return options(which, "^(address|netmask|network|broadcast|gateway|dns-.*" \
                 "|bridge[-_](ports|stp|fd|vlan[-_]aware|vids)|vlan[-_].*|vlan" \
-                "|bond[-_](slaves|mode|miimon|xmit[-_]hash[-_]policy)" (with_mtu[which] ? "|mtu" : "") ")$", 1)
+                "|slaves|bond[-_](slaves|mode|miimon|xmit[-_]hash[-_]policy)" (with_mtu[which] ? "|mtu" : "") ")$", 1)
         }
         function block(    from, out, i, now) {
             out = "# BEGIN " tag "\n"
@@ -4230,6 +4270,8 @@ accepts_env() {
 # tell (it has no -G): there our block at the top of its file has to do.
 sends_env() {
     if ! ssh_said=$(ssh -G "root@$2" 2>/dev/null); then
+        # One that knows -G finds fault with its files.
+        ! ssh -G -F /dev/null "root@$2" >/dev/null 2>&1 || return 1
         is_first_in "$1" "$ssh_dir/ssh_config"
         return
     fi
@@ -4771,7 +4813,7 @@ run_add() {
     on_change pvecm
     mark_pending
     on_change ''
-    ! run_undisturbed "$@" || rm -f "$state_dir/pending/pvecm"
+    ! run_undisturbed "$@" || rm -f "$state_dir/pending/pvecm" || cannot_write "$state_dir"
     forget_looks
 }
 

@@ -174,7 +174,9 @@ NETWORKS = dict(_networks())
 USUAL = ("lacp-alt-p11", "tagged-alt-p8", "aware-alt-p11")
 """Those on which everything is tried unless every one is wanted (PVEGEN_EVERY=1): emulation is slow, and these have each
 kind once."""
-BRIEF = ("lacp-alt-p9", "lacp-pve-6", "tagged-alt-p8-pve5", "tagged-pve-7", "aware-pve-8")
+BRIEF = (
+    "lacp-alt-p9", "lacp-pve-6", "tagged-alt-p8-pve5", "tagged-alt-p10", "tagged-pve-7", "aware-pve-8", "tagged-pve-9",
+)  # fmt: skip
 """Those that are brought up and compared, no more, beside USUAL."""
 
 

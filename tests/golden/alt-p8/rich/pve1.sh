@@ -3,7 +3,7 @@ cluster='rich'
 target='alt-p8'
 packages_by='rpm'
 pvegen_version='0.1.0'
-others='pve2=10.20.0.12 pve3=10.20.0.13'
+other_nodes='pve2=10.20.0.12 pve3=10.20.0.13'
 open_minutes=15
 ssh_dir='/etc/openssh'
 sshd_config=$ssh_dir/sshd_config
@@ -388,7 +388,8 @@ step_mirror() {
         want_interfaces /etc/network/interfaces 'eno3 eno1 eno2 bond0 bond0.40 bond0.50 vmbr0 vmbr50 vmbr1' 'vmbr0 bond0' mirror <<'END'
 auto eno3
 iface eno3 inet static
-	address 10.30.0.11/24
+	address 10.30.0.11
+	netmask 255.255.255.0
 	mtu 9000
 
 auto eno1
@@ -401,15 +402,16 @@ iface eno2 inet manual
 
 auto bond0
 iface bond0 inet manual
-	bond-slaves eno1 eno2
-	bond-miimon 100
-	bond-mode 802.3ad
-	bond-xmit-hash-policy layer3+4
+	slaves eno1 eno2
+	bond_miimon 100
+	bond_mode 802.3ad
+	bond_xmit_hash_policy layer3+4
 	mtu 9000
 
 auto bond0.40
 iface bond0.40 inet static
-	address 10.40.0.11/24
+	address 10.40.0.11
+	netmask 255.255.255.0
 	vlan-raw-device bond0
 	vlan-id 40
 	mtu 1500
@@ -422,33 +424,36 @@ iface bond0.50 inet manual
 
 auto vmbr0
 iface vmbr0 inet static
-	address 10.20.0.11/24
+	address 10.20.0.11
+	netmask 255.255.255.0
 	gateway 10.20.0.1
-	bridge-ports bond0
-	bridge-stp off
-	bridge-fd 0
+	bridge_ports bond0
+	bridge_stp off
+	bridge_fd 0
 	mtu 9000
 	dns-nameservers 10.20.0.1 2001:db8:20::1
 	dns-search example.org example.net
 
 iface vmbr0 inet6 static
-	address 2001:db8:20::11/64
+	address 2001:db8:20::11
+	netmask 64
 	gateway 2001:db8:20::1
 
 auto vmbr50
 iface vmbr50 inet manual
-	bridge-ports bond0.50
-	bridge-stp off
-	bridge-fd 0
+	bridge_ports bond0.50
+	bridge_stp off
+	bridge_fd 0
 
 auto vmbr1
 iface vmbr1 inet manual
-	bridge-ports none
-	bridge-stp off
-	bridge-fd 0
+	bridge_ports none
+	bridge_stp off
+	bridge_fd 0
 
 iface vmbr1 inet6 static
-	address 2001:db8:21::11/64
+	address 2001:db8:21::11
+	netmask 64
 END
     elif [ "$phase" = want ]; then
         same 'this pve-common reads etcnet'\''s own files'

@@ -3,7 +3,7 @@ cluster='small'
 target='alt-p8'
 packages_by='rpm'
 pvegen_version='0.1.0'
-others='pve2=10.0.0.12'
+other_nodes='pve2=10.0.0.12'
 open_minutes=15
 ssh_dir='/etc/openssh'
 sshd_config=$ssh_dir/sshd_config
@@ -162,11 +162,12 @@ iface eth0 inet manual
 
 auto vmbr0
 iface vmbr0 inet static
-	address 10.0.0.11/24
+	address 10.0.0.11
+	netmask 255.255.255.0
 	gateway 10.0.0.1
-	bridge-ports eth0
-	bridge-stp off
-	bridge-fd 0
+	bridge_ports eth0
+	bridge_stp off
+	bridge_fd 0
 @dns@
 END
     elif [ "$phase" = want ]; then

@@ -3,7 +3,7 @@ cluster='rich'
 target='pve-6'
 packages_by='dpkg'
 pvegen_version='0.1.0'
-others='pve2=10.20.0.12 pve3=10.20.0.13'
+other_nodes='pve2=10.20.0.12 pve3=10.20.0.13'
 open_minutes=15
 ssh_dir='/etc/ssh'
 sshd_config=$ssh_dir/sshd_config
@@ -225,7 +225,7 @@ step_bridge() {
     need_interface eno1 'bond0 vmbr0 vmbr50 vmbr1'
     need_interface eno2 'bond0 vmbr0 vmbr50 vmbr1'
     need_no_stanza_elsewhere eno3 eno1 eno2 bond0 bond0.40 bond0.50 vmbr0 vmbr50 vmbr1
-    need_brings_up bond bridge aware
+    need_brings_up aware bond bridge
     need 'the name servers of the description come into /etc/resolv.conf' 'Without resolvconf nothing carries dns-nameservers from /etc/network/interfaces into /etc/resolv.conf. Install it (apt-get install resolvconf), or write the name servers into /etc/resolv.conf by hand; then start again.' takes_nameservers 10.20.0.1 2001:db8:20::1
     need 'no change of the web interface waits in /etc/network/interfaces.new' 'It would replace our file at the next boot. Apply or discard it in the web interface (the node, Network).' test ! -e /etc/network/interfaces.new
     need_free bond0 'bond0 vmbr0 vmbr50 vmbr1'

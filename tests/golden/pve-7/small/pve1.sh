@@ -3,7 +3,7 @@ cluster='small'
 target='pve-7'
 packages_by='dpkg'
 pvegen_version='0.1.0'
-others='pve2=10.0.0.12'
+other_nodes='pve2=10.0.0.12'
 open_minutes=15
 ssh_dir='/etc/ssh'
 sshd_config=$ssh_dir/sshd_config

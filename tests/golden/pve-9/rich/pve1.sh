@@ -3,7 +3,7 @@ cluster='rich'
 target='pve-9'
 packages_by='dpkg'
 pvegen_version='0.1.0'
-others='pve2=10.20.0.12 pve3=10.20.0.13'
+other_nodes='pve2=10.20.0.12 pve3=10.20.0.13'
 open_minutes=15
 ssh_dir='/etc/ssh'
 sshd_config=$ssh_dir/sshd_config
