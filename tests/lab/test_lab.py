@@ -21,6 +21,9 @@ HERE = Path(__file__).parent
 WORDS = [sys.executable, "-m", "lab"]
 FOLDERS = os.pathsep.join([str(place.PROJECT / "tests"), str(place.PROJECT)])
 
+# What a killed lab leaves behind is looked for on the whole machine: not while another test kills one.
+looks_for_leftovers = pytest.mark.xdist_group("leftovers of a lab")
+
 
 def call(*words: str, lab: Path | None = None, **env: str) -> subprocess.CompletedProcess[str]:
     """Calls the lab's own command, in the folder LAB."""
@@ -95,6 +98,7 @@ def test_the_command_says_what_it_cannot_do(tmp_path: Path) -> None:
 # By hand ----------------------------------------------------------------------------------------------------------
 
 
+@looks_for_leftovers
 @pytest.mark.lab
 @pytest.mark.target("alt-p11")
 def test_by_hand(own: Path) -> None:
@@ -122,6 +126,7 @@ def test_by_hand(own: Path) -> None:
     assert list((own / "nodes").iterdir()) == []
 
 
+@looks_for_leftovers
 @pytest.mark.lab
 @pytest.mark.target("alt-p11")
 def test_a_lab_that_was_killed(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,6 +145,7 @@ def test_a_lab_that_was_killed(own: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert folder not in leftovers.find() and not folder.exists()
 
 
+@looks_for_leftovers
 @pytest.mark.lab
 @pytest.mark.target("alt-p11")
 def test_an_interrupted_lab_leaves_nothing(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
