@@ -8,7 +8,7 @@ blocks a comment, which no reader sees, tells the test what a person does by han
     <!-- test: carry FILE... to HOST... -->   files of the desk's folder go to /root of these nodes
     <!-- test: fetch FILE... from HOST... -->     files of these nodes come to the desk's folder
 
-Sums, keys, times and digests are shown as somebody saw them, and compared as being there (`compared`).
+Sums, keys, times, digests and how much was changed are shown as somebody saw them, and compared as being there (`compared`).
 """
 
 from __future__ import annotations
@@ -29,7 +29,11 @@ _MASKS = {
     "DIGEST": r"\b(?:[2-9ACFHJKPRX]{5}-){4}[2-9ACFHJKPRX]\b",
     "BEGINNING": r"\b[2-9ACFHJKPRX]{5}-[2-9ACFHJKPRX]{5}\.\.\.",
     "TIME": r"\b\d{4}-\d\d-\d\d[ T]\d\d:\d\d(?::\d\d)?(?:Z| UTC)?",
+    "BYTES": r"(?<=head -c )\d+",
+    # A service that is still starting on a busy machine is started once more; no change at all is another matter.
+    "CHANGES": r"(?<=# Done\. Changes: )[1-9]\d*",
 }
+_UNTOLD = ("TIME", "BYTES", "CHANGES")
 _MASK = re.compile("|".join(f"(?P<{name}>{pattern})" for name, pattern in _MASKS.items()))
 
 
@@ -41,13 +45,13 @@ def masked(text: str) -> str:
 def compared(page: str) -> str:
     """A page with a number for each key, sum or digest, in the order in which they come: the same one stays the same.
 
-    Of two pages that agree in this, one shows the signer's key where the other does. Times have no number.
+    Of two pages that agree in this, one shows the signer's key where the other does. Times and counts have no number.
     """
     known: dict[str, str] = {}
 
     def name(found: re.Match[str]) -> str:
         kind = str(found.lastgroup)
-        return kind if kind == "TIME" else known.setdefault(found[0], f"{kind} {len(known)}")
+        return kind if kind in _UNTOLD else known.setdefault(found[0], f"{kind} {len(known)}")
 
     return _MASK.sub(name, page)
 

@@ -61,4 +61,5 @@ def test_a_sum_is_another_but_the_same_everywhere() -> None:
     one, two = "0" * 64, "1" * 64
     assert compared(f"{one} {one} 2026-01-01 10:00Z") == compared(f"{two} {two} 2027-02-03 11:11Z")
     assert compared(f"{one} {one}") != compared(f"{one} {two}")
-    assert compared("changes: 12") != compared("changes: 13")
+    assert compared("that wait: 12") != compared("that wait: 13")
+    assert compared("# Done. Changes: 12.") == compared("# Done. Changes: 13.") != compared("# Done. Changes: 0.")
