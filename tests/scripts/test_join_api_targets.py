@@ -16,8 +16,9 @@ from pvegen.description import load
 
 from . import support
 from .nodes import Nodes, address, bail, description, in_quorum, login, members, trash
+from .support import sound_and_nothing_to_do
 from .test_join_api import BY_API, adds, fingerprint, join
-from .test_matrix import LINK, OWN, SHELLS, TARGETS, nics, sound_and_nothing_to_do
+from .test_matrix import LINK, OWN, SHELLS, TARGETS, nics
 from .test_rollback import disk, same, units
 
 pytestmark = pytest.mark.sandbox
