@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='d544c42b846de0b05e832d047e90a7ca158f2884317e037065d0460bfeb97159'
+digest='82336c5d96feb1be5d9cf033b5a0801b411f9e13510e5d3abcd96e66590ccb3b'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -654,6 +654,8 @@ refuse() {
 
 # stop WHY [WHAT-TO-DO]: apply ends part way, exit status 1.
 stop() {
+    # While files are only staged no point is told; this one is.
+    stage=''
     point 'not ok' "$1"
     [ -z "${2:-}" ] || detail help "$2"
     end_part_way "$1"

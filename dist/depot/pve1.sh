@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='e463b720cee6f96fb3ecf01e0bf2e5f7390c4a0688db0d43d529ad39a8180237'
+digest='89c29afe5971823377ee02610c29532cd7c9abff9fe912b0f2c1d28ac4ef4d51'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -610,6 +610,8 @@ refuse() {
 
 # stop WHY [WHAT-TO-DO]: apply ends part way, exit status 1.
 stop() {
+    # While files are only staged no point is told; this one is.
+    stage=''
     point 'not ok' "$1"
     [ -z "${2:-}" ] || detail help "$2"
     end_part_way "$1"

@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='dc9e0813ce10d9a80ef9b1e42eca558fea5ccd7dd2a6349e4eb14849aafdcf77'
+digest='71c5f29821d10a303255f9d7aeea3dc4501b4383ea8b04ce52345b08d6f26450'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -606,6 +606,8 @@ refuse() {
 
 # stop WHY [WHAT-TO-DO]: apply ends part way, exit status 1.
 stop() {
+    # While files are only staged no point is told; this one is.
+    stage=''
     point 'not ok' "$1"
     [ -z "${2:-}" ] || detail help "$2"
     end_part_way "$1"

@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='e76d4becd009d28ac7be4e46bdbd073e04adfeec654b2d6c880332eb7e61c506'
+digest='d4ed1f3e8cb02ad273c9f8da44ee45752eaee1e0208620c74ec7d1214a62a29c'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -606,6 +606,8 @@ refuse() {
 
 # stop WHY [WHAT-TO-DO]: apply ends part way, exit status 1.
 stop() {
+    # While files are only staged no point is told; this one is.
+    stage=''
     point 'not ok' "$1"
     [ -z "${2:-}" ] || detail help "$2"
     end_part_way "$1"

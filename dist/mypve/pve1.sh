@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='509bb31c78aa5324749ee05a451bcbd0c33d8ebedf17a0b1508ecff44cb4c9c8'
+digest='9703033b15010a700d1028907dc2474d018a6c3bc90ffbac9c610ad14eb952e5'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -686,6 +686,8 @@ refuse() {
 
 # stop WHY [WHAT-TO-DO]: apply ends part way, exit status 1.
 stop() {
+    # While files are only staged no point is told; this one is.
+    stage=''
     point 'not ok' "$1"
     [ -z "${2:-}" ] || detail help "$2"
     end_part_way "$1"

@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='16c57d0c28cb97e227d6142599caea15eb31203e8c17c3e1748122c5f06c059c'
+digest='1e7a1750c4cbf730e54f8f54fb4894dc4732964250faa379e371b722e458691a'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -684,6 +684,8 @@ refuse() {
 
 # stop WHY [WHAT-TO-DO]: apply ends part way, exit status 1.
 stop() {
+    # While files are only staged no point is told; this one is.
+    stage=''
     point 'not ok' "$1"
     [ -z "${2:-}" ] || detail help "$2"
     end_part_way "$1"

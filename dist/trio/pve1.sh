@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='cfed05eee035f8ca0279b0aa51f5ae2cf0d5c94606169d1b3b8c1e0b779195aa'
+digest='d0c798e97b344c5d11ac67abbf744c265400799965cbe726dcbe2846311fcb93'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -672,6 +672,8 @@ refuse() {
 
 # stop WHY [WHAT-TO-DO]: apply ends part way, exit status 1.
 stop() {
+    # While files are only staged no point is told; this one is.
+    stage=''
     point 'not ok' "$1"
     [ -z "${2:-}" ] || detail help "$2"
     end_part_way "$1"

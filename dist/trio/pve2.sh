@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='b568da9dcf3dba53d231048361ba356b3e9892f239a010d2c000a5d097c75e48'
+digest='1974a4f585830372c409fe5274d598ffcb51ffbae7b3f1adfac967c73c5e0edc'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -676,6 +676,8 @@ refuse() {
 
 # stop WHY [WHAT-TO-DO]: apply ends part way, exit status 1.
 stop() {
+    # While files are only staged no point is told; this one is.
+    stage=''
     point 'not ok' "$1"
     [ -z "${2:-}" ] || detail help "$2"
     end_part_way "$1"

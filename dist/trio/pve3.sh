@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='037f57e88a59fc6be0d63c6afc9c487d5fde1bfdb47a016d44d8387e848b0790'
+digest='cce48666cb5162818d06d12683e7cb0364e2acd0a84bd89b00d61aeebd592955'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -658,6 +658,8 @@ refuse() {
 
 # stop WHY [WHAT-TO-DO]: apply ends part way, exit status 1.
 stop() {
+    # While files are only staged no point is told; this one is.
+    stage=''
     point 'not ok' "$1"
     [ -z "${2:-}" ] || detail help "$2"
     end_part_way "$1"
