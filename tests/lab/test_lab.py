@@ -123,7 +123,7 @@ def test_by_hand(own: Path) -> None:
     assert call("up", lab=own).stderr == "Error: a lab is up already; `down` ends it\n"
     assert call("down", lab=own).returncode == 0
     assert call("list", lab=own).stdout == "no lab is up\n"
-    assert list((own / "nodes").iterdir()) == []
+    until(lambda: list((own / "nodes").iterdir()) == [], "the nodes' disks are gone")
 
 
 @looks_for_leftovers
