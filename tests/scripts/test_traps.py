@@ -506,11 +506,11 @@ def test_no_mirror_where_nobody_reads_it(make: Make) -> None:
 INTERFACES = "/etc/network/interfaces"
 DNS = "\tdns-nameservers 10.0.0.1\n\tdns-search localdomain\n"
 # In today's words.
-BLOCK = (
+STANZAS = (
     "# BEGIN pvegen alone\niface eth0 inet manual\n\nauto vmbr0\niface vmbr0 inet static\n\taddress 10.0.0.251/24\n"
     "\tgateway 10.0.0.1\n\tbridge-ports eth0\n\tbridge-stp off\n\tbridge-fd 0\n# END pvegen alone\n"
 )
-P11 = BLOCK.replace("# END", f"{DNS}# END")
+P11 = STANZAS.replace("# END", f"{DNS}# END")
 TAB, END, BACKSLASH = "\t", "\n", "\\"
 OLD = (
     "iface eth0 inet manual\n\nauto vmbr0\niface vmbr0 inet static\n\taddress 10.0.0.250/24\n\tgateway 10.0.0.1\n"
@@ -522,8 +522,8 @@ OTHER = "auto eth1\niface eth1 inet static\n\t# kept as it is\n\taddress 10.0.9.
 CASES: dict[str, tuple[str | None, str]] = {
     "as installed": (f"{LO}\n{OLD}\n{SOURCE}", f"{LO}\n{P11}\n{SOURCE}"),
     "without source": (f"{LO}\n{OLD}", f"{LO}\n{P11}"),
-    "absent": (None, f"{LO}\n{BLOCK}"),
-    "empty": ("", f"{LO}\n{BLOCK}"),
+    "absent": (None, f"{LO}\n{STANZAS}"),
+    "empty": ("", f"{LO}\n{STANZAS}"),
     "no lo": (OLD, f"{LO}\n{P11}"),
     "other interfaces": (f"{LO}\n{OLD}\n{OTHER}\n{SOURCE}", f"{LO}\n{OTHER}\n{P11}\n{SOURCE}"),
     "comments": (f"# top\n{LO}\n# of vmbr0\n{OLD}\n# end\n", f"# top\n{LO}\n# of vmbr0\n# end\n\n{P11}"),
@@ -555,7 +555,7 @@ CASES: dict[str, tuple[str | None, str]] = {
         f"{LO}\n{P11}",
     ),
     "line ends of Windows": (f"{LO}\n{OLD}".replace(END, f"\r{END}"), f"{LO}\n{P11}"),
-    "underscores and netmask": (f"{LO}{WIKI_STANZA}", f"{LO}\n{BLOCK}"),
+    "underscores and netmask": (f"{LO}{WIKI_STANZA}", f"{LO}\n{STANZAS}"),
 }
 
 
