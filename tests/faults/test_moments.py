@@ -8,6 +8,7 @@ import time
 
 import pytest
 from sandbox import Result
+from sandbox.patience import LONGEST
 from scripts.nodes import TARGETS
 
 from . import sample
@@ -34,7 +35,7 @@ def moments(role: str, target: str) -> list[float]:
 def close_terminal(tried: Trial, after: float) -> None:
     """The terminal of a run goes away, as when a window is closed or a line drops; then the run is over in time."""
     try:
-        tried.apply(tty=True, timeout=after)
+        tried.apply(tty=True, timeout=after / LONGEST)
     except subprocess.TimeoutExpired:
         end = time.monotonic() + 100
         while tried.box.run(["pgrep", "-f", f"^dash {tried.path} apply"]).status == 0:

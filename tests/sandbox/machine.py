@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 
 from .inroot import Root
-from .patience import PATIENCE
+from .patience import LONGEST
 from .shells import shell_command
 from .terminal import run_on_terminal
 from .trees import Tree, read_tree
@@ -76,8 +76,8 @@ class Machine:
             prefix += ["setpriv", f"--reuid={uid}", f"--regid={gid}", "--clear-groups"]
         data = stdin.encode() if isinstance(stdin, str) else stdin
         if tty or answers is not None:
-            return Result(*run_on_terminal([*prefix, *words], full, data or b"", timeout * PATIENCE, self.pid, answers))
-        return _run([*prefix, *words], full, data, timeout * PATIENCE)
+            return Result(*run_on_terminal([*prefix, *words], full, data or b"", timeout * LONGEST, self.pid, answers))
+        return _run([*prefix, *words], full, data, timeout * LONGEST)
 
     def run_file(self, path: str, *arguments: str, shell: str = "dash", **options: object) -> Result:
         """Runs the script at PATH in the node by SHELL, as `sh PATH ARGUMENTS` does; OPTIONS are those of run."""
