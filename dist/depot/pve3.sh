@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='d4ed1f3e8cb02ad273c9f8da44ee45752eaee1e0208620c74ec7d1214a62a29c'
+digest='4ed91d021b58c83090c233482cec67740321a4163ebbef6fc17b8fe55167bec3'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -1114,8 +1114,12 @@ receipt_lines() {
 # clock is ahead of this one's: the timestamps of RFC 791 in a ping say it, where they get
 # through and both nodes have IPv4.
 reach_other() {
-    other_answers=answers
+    other_answers=silent
+    # Both at once: whoever is silent is waited for only once.
+    ping -c 1 -W 2 "$2" >/dev/null 2>&1 &
+    other_plain=$!
     if other_ping=$(ping -c 1 -W 2 -T tsonly "$2" 2>/dev/null); then
+        other_answers=answers
         printf '%s\n' "$other_ping" | awk -v name="$1" '
             stamped {
                 # A day has 86,400,000; midnight may be between the two.
@@ -1124,9 +1128,8 @@ reach_other() {
                 exit
             }
             $1 == "TS:" { stamped = NF == 3 && $3 == "absolute" }'
-    elif ! ping -c 1 -W 2 "$2" >/dev/null 2>&1; then
-        other_answers=silent
     fi
+    ! wait "$other_plain" || other_answers=answers
     printf 'reach %s %s %s\n' "$1" "$2" "$other_answers"
 }
 
