@@ -314,6 +314,9 @@ class Limits(Table):
     clock: int = key(kinds.integer(1, 3600, SECONDS),
                      "By how much the clock of a joining node may differ from the member's.", "the join step",
                      "30", default=30)
+    password: int = key(kinds.integer(10, 3600, SECONDS),
+                        'How long root\'s password of the member is waited for, with `join = "api"`.', "the join step",
+                        "300", default=300)
 
 
 class Link(Table):

@@ -92,7 +92,7 @@ def _script(view: View, target: Target, node: NodeView, fits: list[str]) -> Scri
         "ssh_unit": target.ssh["unit"],
         "packages_by": target.release["package_manager"],
         "units": " ".join(dict.fromkeys(_units(view, target))),
-        "limits": {name: getattr(limits, name) for name in ("unit", "network", "quorum", "join", "api", "clock")},
+        "limits": {name: getattr(limits, name) for name in limits.KEYS},
     }
     return Script(node.name, steps, values)
 
@@ -346,6 +346,7 @@ def _create(view: View, target: Target, node: NodeView) -> Step:
         "coefficient_from": target.corosync["token_coefficient_from"]
         if view.description.cluster.token_coefficient is not None
         else "",
+        "coefficient": view.description.cluster.token_coefficient,
         "others": "".join(f"{other['address']} {other['name']}\n" for other in _others(view, node)),
         **_membership(view, target, node),
     }

@@ -24,8 +24,6 @@ main() {
     # One that comes from outside would be handed on, with what it holds by then.
     unset password api_body api_line api_ticket api_token ticket_time
     password='' fingerprint='' password_fd='' api_purpose=look
-    # How long a password is waited for, in seconds.
-    limit_password=300
     carriage_return=$(printf '\r')
 {% endif %}
     umask 022

@@ -249,6 +249,16 @@ has_corosync_files() {
         { sleep 1 && cmp -s /etc/pve/corosync.conf /etc/corosync/corosync.conf; }
 }
 
+# has_coefficient MILLISECONDS: corosync.conf states it, within totem.
+has_coefficient() {
+    awk -v wanted="$1" '
+        /^[ \t]*totem[ \t]*[{]/ { totem = 1 }
+        totem && sub(/^[ \t]*token_coefficient[ \t]*:[ \t]*/, "") { found = $1 }
+        /[{]/ { depth++ }
+        /[}]/ { if (--depth == 0) totem = 0 }
+        END { exit found != wanted "" }' /etc/pve/corosync.conf
+}
+
 pmxcfs_is_up() {
     [ -L /etc/pve/local ]
 }

@@ -20,6 +20,11 @@ step_create() {
     expect {{ m("cluster.files") }} 5 \
         {{ m("cluster.files_do") }} \
         has_corosync_files
+{% if coefficient_from %}
+    expect {{ m("cluster.has_coefficient", value=coefficient) }} 5 \
+        {{ m("cluster.has_coefficient_do") }} \
+        has_coefficient {{ coefficient }}
+{% endif %}
     expect {{ m("ssh.root_login") }} 5 \
         {{ m("ssh.root_login_do") }} \
         root_login_as_wanted {{ policy }}

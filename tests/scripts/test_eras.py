@@ -181,6 +181,34 @@ def test_token_coefficient_is_given_where_pvecm_takes_it(system: str) -> None:
         assert [words[-2:] for words in creates] == [["--token-coefficient", "200"]]
 
 
+def restate(box: Sandbox, text: str) -> None:
+    """Another corosync.conf in the cluster, with the copy that pmxcfs then keeps for corosync."""
+    for folder in ("/etc/pve", "/etc/corosync"):
+        box.put(f"{folder}/corosync.conf", text)
+
+
+def test_token_coefficient_that_was_changed_later_is_told() -> None:
+    """verify compares it with the description; apply changes nothing of it, for it is the running cluster's."""
+    with Nodes(description("pve-9", 2, cluster=COEFFICIENT), ["pve1"], system="pve-9") as nodes:
+        box = nodes["pve1"]
+        nodes.apply("pve1").expect(0)
+        nodes.verify("pve1").expect(0)
+        stated = box.read("/etc/pve/corosync.conf")
+        raised = re.sub(r"config_version: (\d+)", lambda found: f"config_version: {int(found[1]) + 1}", stated)
+        for text, missing in (
+            (raised.replace("token_coefficient: 200", "token_coefficient: 650"), False),
+            (re.sub(r".*token_coefficient.*\n", "", raised), True),
+        ):
+            restate(box, text)
+            assert coefficients(box) == ([] if missing else ["650"])
+            for call in ("verify", "apply"):
+                done = nodes.call("pve1", call)
+                assert done.status == 1 and done.failures == ["corosync.conf has token_coefficient 200"], str(done)
+            assert box.read("/etc/pve/corosync.conf") == text
+        restate(box, re.sub(r"config_version: \d+", "config_version: 9", stated))
+        nodes.verify("pve1").expect(0)
+
+
 def test_token_coefficient_is_refused_by_an_older_release_of_the_same_target() -> None:
     with Nodes(description("alt-p11", 2, cluster=COEFFICIENT), ["pve1"]) as nodes:
         box = nodes["pve1"]

@@ -86,6 +86,21 @@ def test_a_port_that_is_open_and_says_nothing(unjoined: Nodes) -> None:
         unjoined["pve1"].run('kill "$(cat /tmp/silent.pid)"; systemctl start pveproxy').check()
 
 
+def test_a_member_that_takes_its_time() -> None:
+    """Three seconds for each answer: the node joins, its clock is not taken for one that is off; who takes longer than
+    the script waits is told as silent, before anything is done."""
+    with a_pair() as nodes:
+        known = fingerprint(nodes)
+        nodes["pve1"].setting("api-delay", "15")
+        refused = join(nodes, "pve2", "--fingerprint", known).expect(78)
+        assert refused.failures == ["join: the web interface of member pve1 does not answer"]
+        assert adds(nodes["pve2"]) == []
+        nodes["pve1"].setting("api-delay", "3")
+        join(nodes, "pve2", "--fingerprint", known, timeout=300).expect(0)
+        assert members(nodes["pve1"]) == {"pve1": True, "pve2": True}
+        assert not nodes["pve1"].run("grep pvegen-join /etc/pve/user.cfg").stdout
+
+
 RENEW = """#!/bin/sh
 if [ "$1" = add ]; then
     touch /tmp/asked

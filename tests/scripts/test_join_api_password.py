@@ -226,6 +226,7 @@ def test_after_a_slip_the_terminal_shows_again(unjoined: Nodes, shell: str, type
 def with_limit(nodes: Nodes, seconds: int) -> str:
     """Another copy of pve2's script, which waits for a password for so long; its place."""
     place = "/root/other/pve2.sh"
+    # Shorter than a description may state.
     support.edit(nodes["pve2"], ("limit_password=300", f"limit_password={seconds}"), path="/root/pve2.sh", to=place)
     return place
 

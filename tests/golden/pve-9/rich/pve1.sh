@@ -336,6 +336,9 @@ END
     expect 'corosync has its key and the cluster'\''s configuration' 5 \
         'See: ls -l /etc/corosync; diff /etc/pve/corosync.conf /etc/corosync/corosync.conf. pve-cluster writes the configuration when it starts (systemctl restart pve-cluster) if config_version in /etc/pve/corosync.conf is the higher one; the key is the same on every member (/etc/corosync/authkey).' \
         has_corosync_files
+    expect 'corosync.conf has token_coefficient 200' 5 \
+        'pvecm writes it only when it creates a cluster. Edit /etc/pve/corosync.conf by the manual of Proxmox VE (a higher config_version, too), or state in the description what stands there, and build again.' \
+        has_coefficient 200
     expect 'PermitRootLogin is as described' 5 \
         'See: sshd -T | grep -i permitrootlogin' \
         root_login_as_wanted prohibit-password

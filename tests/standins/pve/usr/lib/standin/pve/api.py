@@ -20,7 +20,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from . import certificates, groups, membership, pmxcfs
 from .daemon import daemonize, on_signal
-from .settings import Failure, complain, nodename, setting
+from .settings import Failure, complain, nodename, seconds, setting
 
 PORT = 8006
 _tickets: set[str] = set()
@@ -85,6 +85,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def _handle(self, fields: dict[str, str]) -> None:
         path = urlsplit(self.path).path
+        time.sleep(seconds("api-delay", 0))
         try:
             if path == "/":
                 self._answer(200, "OK", f"<title>{nodename()} - Proxmox Virtual Environment</title>\n", "text/html")
