@@ -30,7 +30,7 @@ if [ -f "$copy" ]; then
     copy_digest=${copy_digest%% *}
     [ "$copy_digest" = "$digest" ] || { printf '%s\n' {{ m("head.damaged", found=v("${copy_digest:-?}"), digest=v("$digest")) }} 1>>/proc/self/fd/2; exit 78; }
 elif [ ! -e "$copy" ]; then
-    printf '%s\n' {{ m("head.no_file", file=v("$copy")) }} 1>>/proc/self/fd/2
+    printf '%s\n' {{ m("head.no_file", file=v("$copy"), node=node) }} 1>>/proc/self/fd/2
     exit 78
 fi
 : '

@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='8d669894cc5cb3e1c32d5eb9172f38dfb0ba5e3252c7c4eb5c4f63ecb5821c8f'
+digest='63bcfbd07ff7eca4980f9f6ee382bf16f862eb3bb4a5059e7a78fc656a214faf'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -35,7 +35,7 @@ if [ -f "$copy" ]; then
     copy_digest=${copy_digest%% *}
     [ "$copy_digest" = "$digest" ] || { printf '%s\n' "This copy is damaged: its digest is ${copy_digest:-?}, and the one that was built has $digest. Copy it again. If it was edited by hand: edit the description or the snippets instead, and build anew." 1>>/proc/self/fd/2; exit 78; }
 elif [ ! -e "$copy" ]; then
-    printf '%s\n' "$copy is not there to be checked: run the script by its path, as in: sh ./pve1.sh" 1>>/proc/self/fd/2
+    printf '%s\n' "$copy is not there to be checked: run the script by its path, as in: sh ./pve.sh" 1>>/proc/self/fd/2
     exit 78
 fi
 : '

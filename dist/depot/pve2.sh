@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='0837035e7ec8a2c021a8fe3fbc669e32abfee870c96e4ddc3186fd4b8c03c710'
+digest='c2f271fca2a05efb5b3c5fb9b163cf15536aa98b8bcf408af7f6219a1c24978b'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -35,7 +35,7 @@ if [ -f "$copy" ]; then
     copy_digest=${copy_digest%% *}
     [ "$copy_digest" = "$digest" ] || { printf '%s\n' "This copy is damaged: its digest is ${copy_digest:-?}, and the one that was built has $digest. Copy it again. If it was edited by hand: edit the description or the snippets instead, and build anew." 1>>/proc/self/fd/2; exit 78; }
 elif [ ! -e "$copy" ]; then
-    printf '%s\n' "$copy is not there to be checked: run the script by its path, as in: sh ./pve1.sh" 1>>/proc/self/fd/2
+    printf '%s\n' "$copy is not there to be checked: run the script by its path, as in: sh ./pve2.sh" 1>>/proc/self/fd/2
     exit 78
 fi
 : '

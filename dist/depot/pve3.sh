@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='4ed91d021b58c83090c233482cec67740321a4163ebbef6fc17b8fe55167bec3'
+digest='d050dc16e4a429c96fdc7b46f8b5548d217c147ea930e9eb29326d9f436df019'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -35,7 +35,7 @@ if [ -f "$copy" ]; then
     copy_digest=${copy_digest%% *}
     [ "$copy_digest" = "$digest" ] || { printf '%s\n' "This copy is damaged: its digest is ${copy_digest:-?}, and the one that was built has $digest. Copy it again. If it was edited by hand: edit the description or the snippets instead, and build anew." 1>>/proc/self/fd/2; exit 78; }
 elif [ ! -e "$copy" ]; then
-    printf '%s\n' "$copy is not there to be checked: run the script by its path, as in: sh ./pve1.sh" 1>>/proc/self/fd/2
+    printf '%s\n' "$copy is not there to be checked: run the script by its path, as in: sh ./pve3.sh" 1>>/proc/self/fd/2
     exit 78
 fi
 : '

@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='97c328a943339b0a799726eedfdac47dac80f5e28fafdd108f955434f71f5b4f'
+digest='e3a7858161be7e020ba36d69e1a1dcb4e38ea816b4dce1a02d2a2690869b4e00'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -35,7 +35,7 @@ if [ -f "$copy" ]; then
     copy_digest=${copy_digest%% *}
     [ "$copy_digest" = "$digest" ] || { printf '%s\n' "This copy is damaged: its digest is ${copy_digest:-?}, and the one that was built has $digest. Copy it again. If it was edited by hand: edit the description or the snippets instead, and build anew." 1>>/proc/self/fd/2; exit 78; }
 elif [ ! -e "$copy" ]; then
-    printf '%s\n' "$copy is not there to be checked: run the script by its path, as in: sh ./pve1.sh" 1>>/proc/self/fd/2
+    printf '%s\n' "$copy is not there to be checked: run the script by its path, as in: sh ./pve2.sh" 1>>/proc/self/fd/2
     exit 78
 fi
 : '

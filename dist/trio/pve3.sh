@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='d73a3adfa790dd1ce8ea4c5eeec94612eb1f8540c8eac4d4f5753e454a60beea'
+digest='846bc1f8caa2cd05cb715631bca6d3e50d2b9e31732a63f96bebd35057a6243c'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -35,7 +35,7 @@ if [ -f "$copy" ]; then
     copy_digest=${copy_digest%% *}
     [ "$copy_digest" = "$digest" ] || { printf '%s\n' "This copy is damaged: its digest is ${copy_digest:-?}, and the one that was built has $digest. Copy it again. If it was edited by hand: edit the description or the snippets instead, and build anew." 1>>/proc/self/fd/2; exit 78; }
 elif [ ! -e "$copy" ]; then
-    printf '%s\n' "$copy is not there to be checked: run the script by its path, as in: sh ./pve1.sh" 1>>/proc/self/fd/2
+    printf '%s\n' "$copy is not there to be checked: run the script by its path, as in: sh ./pve3.sh" 1>>/proc/self/fd/2
     exit 78
 fi
 : '
