@@ -4,6 +4,7 @@ Certificates begin a day back, as `faketime yesterday` makes them, and pvecm doe
 sandbox has a faketime is not looked at.
 """
 
+import fcntl
 import os
 import subprocess
 from pathlib import Path
@@ -69,7 +70,16 @@ def _node_certificate(*, force: bool) -> None:
 
 
 def update(*, force: bool = False) -> None:
-    """Makes what is missing below /etc/pve; with force a new certificate for this node."""
+    """Makes what is missing below /etc/pve; with force a new certificate for this node.
+
+    One after the other: of two authorities made at once the key of one would stay and the certificate of the other.
+    """
+    with open("/run/standin/certificates", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _update(force=force)
+
+
+def _update(*, force: bool) -> None:
     own = PVE / "nodes" / nodename()
     for folder in (PVE / "priv", PVE / "nodes", own, own / "priv", own / "qemu-server", own / "lxc", own / "openvz"):
         if not folder.is_dir():
