@@ -119,8 +119,10 @@ def spoil(tried: Trial, row: str, place: Bad) -> None:
     name = path.rpartition("/")[2]
     real = path
     if path.startswith(("/usr/sbin/", "/sbin/")):
-        real = f"/usr/lib/real/{name}"
-        tried.box.run(f"mkdir -p /usr/lib/real && mv /usr/sbin/{name} {real}").check()
+        # What runs from there (sshd calls its own file again when it is reloaded) finds it there after the mending, too.
+        real = f"/dev/shm/real/{name}"
+        keep = f"mkdir -p /usr/lib/real /dev/shm/real && cp /usr/sbin/{name} {real}"
+        tried.box.run(f"{keep} && mv /usr/sbin/{name} /usr/lib/real/").check()
     noise = f'{NOISE}; exec {real} "$@"' if name in DOERS else f"{NOISE}; exit 0"
     bad = {**BAD, NONSENSE: noise}[row].replace("{name}", name)
     bad = bad.replace("{status}", "2" if name in ANSWERERS else "1")
