@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='63bcfbd07ff7eca4980f9f6ee382bf16f862eb3bb4a5059e7a78fc656a214faf'
+digest='f6bf417b83539f127b3b8e80928dc9eb7c16c66b0f0186138ad154f8d312c0e2'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -2578,7 +2578,7 @@ need_packages() {
             missing=${missing# }
             ;;
         *)
-            if missing=$(rpm -q "$@" 2>&1); then
+            if missing=$(ask_rpm -q "$@" 2>&1); then
                 missing=''
             else
                 missing=$(printf '%s\n' "$missing" | awk '/not installed/ { names = names " " $2 } END { print substr(names, 2) }')
@@ -2595,6 +2595,18 @@ need_packages() {
     fi
 }
 
+# ask_rpm WORD...: by its place, since a busybox whose shell takes its own commands first
+# has another "rpm", which knows of no package.
+ask_rpm() {
+    for rpm_at in /usr/sbin/rpm /usr/bin/rpm /sbin/rpm /bin/rpm; do
+        if [ -x "$rpm_at" ]; then
+            "$rpm_at" "$@"
+            return
+        fi
+    done
+    return 127
+}
+
 # version_of PACKAGE: of an installed package, as upstream counts: "6.1-8" is "6.1.8" to rpm.
 version_of() {
     package_version=''
@@ -2604,7 +2616,7 @@ version_of() {
             package_version=$(dpkg-query -W -f '${Version}' "$1" 2>/dev/null)
             package_version=${package_version#*:}
             ;;
-        *) ! package_said=$(rpm -q --qf '%{VERSION}' "$1" 2>/dev/null) || package_version=$package_said ;;
+        *) ! package_said=$(ask_rpm -q --qf '%{VERSION}' "$1" 2>/dev/null) || package_version=$package_said ;;
     esac
     [ -n "$package_version" ]
 }
@@ -4524,11 +4536,11 @@ want_no_stub() {
 # is_stub: it belongs to a package, lists no nodes, and no line of it differs from
 # what the package has.
 is_stub() {
-    rpm -q -f /etc/corosync/corosync.conf >/dev/null 2>&1 || return 1
+    ask_rpm -q -f /etc/corosync/corosync.conf >/dev/null 2>&1 || return 1
     if awk '/^[ \t]*#/ { next } $1 == "nodelist" { found = 1 } END { exit !found }' /etc/corosync/corosync.conf; then
         return 1
     fi
-    ! rpm -V --nodeps -f /etc/corosync/corosync.conf 2>/dev/null |
+    ! ask_rpm -V --nodeps -f /etc/corosync/corosync.conf 2>/dev/null |
         grep -q -E -e '^..5.* /etc/corosync/corosync.conf$'
 }
 

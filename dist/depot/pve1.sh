@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='53b0f4f4b22142ba8ae49e6731bf21ba6e50990eb9f553d707529c3533027375'
+digest='ad07e33fe45b0ae353ab3e3d5361bfa646e1ffbbd325f9021316520c29f61a26'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -2449,7 +2449,7 @@ need_packages() {
             missing=${missing# }
             ;;
         *)
-            if missing=$(rpm -q "$@" 2>&1); then
+            if missing=$(ask_rpm -q "$@" 2>&1); then
                 missing=''
             else
                 missing=$(printf '%s\n' "$missing" | awk '/not installed/ { names = names " " $2 } END { print substr(names, 2) }')
@@ -2464,6 +2464,18 @@ need_packages() {
     else
         need_failed "packages are missing: $missing" "Install them first, from the medium or the mirror that you have: apt-get install $*"
     fi
+}
+
+# ask_rpm WORD...: by its place, since a busybox whose shell takes its own commands first
+# has another "rpm", which knows of no package.
+ask_rpm() {
+    for rpm_at in /usr/sbin/rpm /usr/bin/rpm /sbin/rpm /bin/rpm; do
+        if [ -x "$rpm_at" ]; then
+            "$rpm_at" "$@"
+            return
+        fi
+    done
+    return 127
 }
 
 # need_no_rival UNIT...: no second program manages the network, now or from the next

@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='d050dc16e4a429c96fdc7b46f8b5548d217c147ea930e9eb29326d9f436df019'
+digest='204c877a867570640d82f688585c185f1872e12da17a0969edcd267657373afa'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -2432,7 +2432,7 @@ need_packages() {
             missing=${missing# }
             ;;
         *)
-            if missing=$(rpm -q "$@" 2>&1); then
+            if missing=$(ask_rpm -q "$@" 2>&1); then
                 missing=''
             else
                 missing=$(printf '%s\n' "$missing" | awk '/not installed/ { names = names " " $2 } END { print substr(names, 2) }')
@@ -2447,6 +2447,18 @@ need_packages() {
     else
         need_failed "packages are missing: $missing" "Install them first, from the medium or the mirror that you have: apt-get install $*"
     fi
+}
+
+# ask_rpm WORD...: by its place, since a busybox whose shell takes its own commands first
+# has another "rpm", which knows of no package.
+ask_rpm() {
+    for rpm_at in /usr/sbin/rpm /usr/bin/rpm /sbin/rpm /bin/rpm; do
+        if [ -x "$rpm_at" ]; then
+            "$rpm_at" "$@"
+            return
+        fi
+    done
+    return 127
 }
 
 # need_no_rival UNIT...: no second program manages the network, now or from the next

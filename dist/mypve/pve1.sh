@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='2109053c1361a39d3b518cadab883f15d1f0c3b85bbb1149df23c9d00d2c1677'
+digest='c09b039182ff6ef2df3c6f628e46c39822e135b7f2b1bfcaebd4ae0a25a0f016'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -2655,7 +2655,7 @@ need_packages() {
             missing=${missing# }
             ;;
         *)
-            if missing=$(rpm -q "$@" 2>&1); then
+            if missing=$(ask_rpm -q "$@" 2>&1); then
                 missing=''
             else
                 missing=$(printf '%s\n' "$missing" | awk '/not installed/ { names = names " " $2 } END { print substr(names, 2) }')
@@ -2672,6 +2672,18 @@ need_packages() {
     fi
 }
 
+# ask_rpm WORD...: by its place, since a busybox whose shell takes its own commands first
+# has another "rpm", which knows of no package.
+ask_rpm() {
+    for rpm_at in /usr/sbin/rpm /usr/bin/rpm /sbin/rpm /bin/rpm; do
+        if [ -x "$rpm_at" ]; then
+            "$rpm_at" "$@"
+            return
+        fi
+    done
+    return 127
+}
+
 # version_of PACKAGE: of an installed package, as upstream counts: "6.1-8" is "6.1.8" to rpm.
 version_of() {
     package_version=''
@@ -2681,7 +2693,7 @@ version_of() {
             package_version=$(dpkg-query -W -f '${Version}' "$1" 2>/dev/null)
             package_version=${package_version#*:}
             ;;
-        *) ! package_said=$(rpm -q --qf '%{VERSION}' "$1" 2>/dev/null) || package_version=$package_said ;;
+        *) ! package_said=$(ask_rpm -q --qf '%{VERSION}' "$1" 2>/dev/null) || package_version=$package_said ;;
     esac
     [ -n "$package_version" ]
 }
@@ -5088,11 +5100,11 @@ want_no_stub() {
 # is_stub: it belongs to a package, lists no nodes, and no line of it differs from
 # what the package has.
 is_stub() {
-    rpm -q -f /etc/corosync/corosync.conf >/dev/null 2>&1 || return 1
+    ask_rpm -q -f /etc/corosync/corosync.conf >/dev/null 2>&1 || return 1
     if awk '/^[ \t]*#/ { next } $1 == "nodelist" { found = 1 } END { exit !found }' /etc/corosync/corosync.conf; then
         return 1
     fi
-    ! rpm -V --nodeps -f /etc/corosync/corosync.conf 2>/dev/null |
+    ! ask_rpm -V --nodeps -f /etc/corosync/corosync.conf 2>/dev/null |
         grep -q -E -e '^..5.* /etc/corosync/corosync.conf$'
 }
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='f04f408a98a82adede15f82f093a692a9228b71da5707352c84abda87c129a08'
+digest='356d697b8e40b111504f97d0043a3d65e7036fb53fc2750205a960aea2ccfa2f'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -2640,7 +2640,7 @@ need_packages() {
             missing=${missing# }
             ;;
         *)
-            if missing=$(rpm -q "$@" 2>&1); then
+            if missing=$(ask_rpm -q "$@" 2>&1); then
                 missing=''
             else
                 missing=$(printf '%s\n' "$missing" | awk '/not installed/ { names = names " " $2 } END { print substr(names, 2) }')
@@ -2657,6 +2657,18 @@ need_packages() {
     fi
 }
 
+# ask_rpm WORD...: by its place, since a busybox whose shell takes its own commands first
+# has another "rpm", which knows of no package.
+ask_rpm() {
+    for rpm_at in /usr/sbin/rpm /usr/bin/rpm /sbin/rpm /bin/rpm; do
+        if [ -x "$rpm_at" ]; then
+            "$rpm_at" "$@"
+            return
+        fi
+    done
+    return 127
+}
+
 # version_of PACKAGE: of an installed package, as upstream counts: "6.1-8" is "6.1.8" to rpm.
 version_of() {
     package_version=''
@@ -2666,7 +2678,7 @@ version_of() {
             package_version=$(dpkg-query -W -f '${Version}' "$1" 2>/dev/null)
             package_version=${package_version#*:}
             ;;
-        *) ! package_said=$(rpm -q --qf '%{VERSION}' "$1" 2>/dev/null) || package_version=$package_said ;;
+        *) ! package_said=$(ask_rpm -q --qf '%{VERSION}' "$1" 2>/dev/null) || package_version=$package_said ;;
     esac
     [ -n "$package_version" ]
 }
@@ -5291,11 +5303,11 @@ want_no_stub() {
 # is_stub: it belongs to a package, lists no nodes, and no line of it differs from
 # what the package has.
 is_stub() {
-    rpm -q -f /etc/corosync/corosync.conf >/dev/null 2>&1 || return 1
+    ask_rpm -q -f /etc/corosync/corosync.conf >/dev/null 2>&1 || return 1
     if awk '/^[ \t]*#/ { next } $1 == "nodelist" { found = 1 } END { exit !found }' /etc/corosync/corosync.conf; then
         return 1
     fi
-    ! rpm -V --nodeps -f /etc/corosync/corosync.conf 2>/dev/null |
+    ! ask_rpm -V --nodeps -f /etc/corosync/corosync.conf 2>/dev/null |
         grep -q -E -e '^..5.* /etc/corosync/corosync.conf$'
 }
 

@@ -164,7 +164,7 @@ need_packages() {
             missing=${missing# }
             ;;
         *)
-            if missing=$(rpm -q "$@" 2>&1); then
+            if missing=$(ask_rpm -q "$@" 2>&1); then
                 missing=''
             else
                 missing=$(printf '%s\n' "$missing" | awk '/not installed/ { names = names " " $2 } END { print substr(names, 2) }')
@@ -181,6 +181,18 @@ need_packages() {
     fi
 }
 
+# ask_rpm WORD...: by its place, since a busybox whose shell takes its own commands first
+# has another "rpm", which knows of no package.
+ask_rpm() {
+    for rpm_at in /usr/sbin/rpm /usr/bin/rpm /sbin/rpm /bin/rpm; do
+        if [ -x "$rpm_at" ]; then
+            "$rpm_at" "$@"
+            return
+        fi
+    done
+    return 127
+}
+
 # version_of PACKAGE: of an installed package, as upstream counts: "6.1-8" is "6.1.8" to rpm.
 version_of() {
     package_version=''
@@ -190,7 +202,7 @@ version_of() {
             package_version=$(dpkg-query -W -f '${Version}' "$1" 2>/dev/null)
             package_version=${package_version#*:}
             ;;
-        *) ! package_said=$(rpm -q --qf '%{VERSION}' "$1" 2>/dev/null) || package_version=$package_said ;;
+        *) ! package_said=$(ask_rpm -q --qf '%{VERSION}' "$1" 2>/dev/null) || package_version=$package_said ;;
     esac
     [ -n "$package_version" ]
 }

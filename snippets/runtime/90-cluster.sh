@@ -521,11 +521,11 @@ need_no_example() {
 # is_stub: it belongs to a package, lists no nodes, and no line of it differs from
 # what the package has.
 is_stub() {
-    rpm -q -f /etc/corosync/corosync.conf >/dev/null 2>&1 || return 1
+    ask_rpm -q -f /etc/corosync/corosync.conf >/dev/null 2>&1 || return 1
     if awk '/^[ \t]*#/ { next } $1 == "nodelist" { found = 1 } END { exit !found }' /etc/corosync/corosync.conf; then
         return 1
     fi
-    ! rpm -V --nodeps -f /etc/corosync/corosync.conf 2>/dev/null |
+    ! ask_rpm -V --nodeps -f /etc/corosync/corosync.conf 2>/dev/null |
         grep -q -E -e '^..5.* /etc/corosync/corosync.conf$'
 }
 
