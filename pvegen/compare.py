@@ -20,7 +20,7 @@ from pvegen.target import Target
 from pvegen.trace import dotted
 
 # What is done to a running node, from the least to the most; the words stand in the catalogue.
-RISKS = ("none", "harmless", "service", "login", "joining", "link", "member", "renamed", "refused")
+RISKS = ("none", "harmless", "service", "login", "joining", "compared", "link", "member", "renamed", "refused")
 
 # Values of a step that are only looked at, or only used where something else is changed.
 _LOOKED_AT = {
@@ -111,7 +111,9 @@ def compare(
             steps = list(whole)
         else:
             steps = _differences(basis, _try(made, old_target, after))
-        if path in _FIXED:
+        if path == ("cluster", "token_coefficient") and now is not None:
+            steps = [step._replace(risk="compared") if step.step == "create" else step for step in steps]
+        elif path in _FIXED:
             steps = [step._replace(risk="refused") for step in steps]
         elif path[:1] == ("node",) and path[2:] in (("address",), ("hosts_address",)):
             # The node's own address stands in the cluster's configuration.

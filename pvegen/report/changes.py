@@ -23,7 +23,7 @@ from pvegen.facts import shown
 
 # Colours of a terminal: harmless things green, those to look at yellow, those that need a console or fail red.
 _COLOURS = {
-    "none": "2", "harmless": "32", "service": "33", "joining": "33", "login": "1;33", "link": "1;31",
+    "none": "2", "harmless": "32", "service": "33", "joining": "33", "compared": "33", "login": "1;33", "link": "1;31",
     "member": "1;31", "renamed": "1;31", "refused": "1;31",
 }  # fmt: skip
 

@@ -145,6 +145,17 @@ def test_the_clusters_name(place: Path) -> None:
     assert "pve1: create (pvecm create): cannot be changed on a running cluster, refused" in shown
 
 
+def test_the_token_coefficient(place: Path) -> None:
+    """pvecm takes it when it creates a cluster; of a running one verify says where it is another."""
+    change(place, ('target = "alt-p8"', 'target = "pve-9"\ntoken_coefficient = 200'))
+    assert desk.pvegen("build", "--no-lint", cwd=place).returncode == 0
+    change(place, ("token_coefficient = 200", "token_coefficient = 650"))
+    told = "made only with the cluster: no script changes it in a running one, but apply and verify say so"
+    assert f"  pve1: create (pvecm create): {told}" in said(place)
+    change(place, ("token_coefficient = 650", ""))
+    assert "  pve1: create (pvecm create): matters to a node that is not in the cluster yet" in said(place)
+
+
 def test_a_limit_is_harmless(place: Path) -> None:
     change(place, ("[network]", "[limits]\njoin = 700\n\n[network]"))
     whole = json.loads(said(place, "--format", "json"))
