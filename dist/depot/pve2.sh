@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='c89653cd79c77178e1b38f25bb73d3fd24b3baa85ce9569970eb26458e7d0f3a'
+digest='28e61a24c4cb6b63fb3cf1f61e3eb79e44e1d94551e818cf0cfe5f2156195fdb'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -3364,22 +3364,23 @@ stop_part() {
 
 # switch_wait: until the detached parts have decided.
 switch_wait() {
-    switch_polls=0
+    switch_polls=0 switch_gone=0
     until [ -e "$switch_dir/kept" ] || [ -e "$switch_dir/reverted" ]; do
         sleep 0.2 2>/dev/null || sleep 1
         # Whether they are there is asked once a second.
         switch_polls=$((switch_polls + 1))
         [ "$((switch_polls % 5))" -eq 0 ] || continue
         # The timer decides at the end, the try before it; if one is killed the other is left.
-        if [ -e "$switch_dir/trying" ]; then
-            part_runs pvegen-network-back || {
-                switch_take_over
-                # Nothing can be renamed: what runs is the old network, and that is all.
-                [ ! -e "$switch_dir/trying" ] || return 0
-            }
-        elif ! part_runs pvegen-network-back && ! part_runs pvegen-network-try; then
-            switch_take_over
+        if part_runs pvegen-network-back || { [ ! -e "$switch_dir/trying" ] && part_runs pvegen-network-try; }; then
+            switch_gone=0
+            continue
         fi
+        # A busy systemd may miss an answer; two at work at once would undo one another.
+        switch_gone=$((switch_gone + 1))
+        [ "$switch_gone" -ge 3 ] || continue
+        switch_take_over
+        # Nothing can be renamed: what runs is the old network, and that is all.
+        [ ! -e "$switch_dir/trying" ] || return 0
     done
 }
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='204c877a867570640d82f688585c185f1872e12da17a0969edcd267657373afa'
+digest='ade38ba9428e566f8b1db04e3f058ff78eeb830d513dbaf550b64fcb7d40bc77'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -3364,22 +3364,23 @@ stop_part() {
 
 # switch_wait: until the detached parts have decided.
 switch_wait() {
-    switch_polls=0
+    switch_polls=0 switch_gone=0
     until [ -e "$switch_dir/kept" ] || [ -e "$switch_dir/reverted" ]; do
         sleep 0.2 2>/dev/null || sleep 1
         # Whether they are there is asked once a second.
         switch_polls=$((switch_polls + 1))
         [ "$((switch_polls % 5))" -eq 0 ] || continue
         # The timer decides at the end, the try before it; if one is killed the other is left.
-        if [ -e "$switch_dir/trying" ]; then
-            part_runs pvegen-network-back || {
-                switch_take_over
-                # Nothing can be renamed: what runs is the old network, and that is all.
-                [ ! -e "$switch_dir/trying" ] || return 0
-            }
-        elif ! part_runs pvegen-network-back && ! part_runs pvegen-network-try; then
-            switch_take_over
+        if part_runs pvegen-network-back || { [ ! -e "$switch_dir/trying" ] && part_runs pvegen-network-try; }; then
+            switch_gone=0
+            continue
         fi
+        # A busy systemd may miss an answer; two at work at once would undo one another.
+        switch_gone=$((switch_gone + 1))
+        [ "$switch_gone" -ge 3 ] || continue
+        switch_take_over
+        # Nothing can be renamed: what runs is the old network, and that is all.
+        [ ! -e "$switch_dir/trying" ] || return 0
     done
 }
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='2fa99fdfb5ef96c73ee7eebf1f3eafb61659768cf0a12cf5b903c85de99421f5'
+digest='11786c19dbdb065df132ea93ae105d2aa6d6013c69aded294a12961f10e1b831'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -3499,22 +3499,23 @@ stop_part() {
 
 # switch_wait: until the detached parts have decided.
 switch_wait() {
-    switch_polls=0
+    switch_polls=0 switch_gone=0
     until [ -e "$switch_dir/kept" ] || [ -e "$switch_dir/reverted" ]; do
         sleep 0.2 2>/dev/null || sleep 1
         # Whether they are there is asked once a second.
         switch_polls=$((switch_polls + 1))
         [ "$((switch_polls % 5))" -eq 0 ] || continue
         # The timer decides at the end, the try before it; if one is killed the other is left.
-        if [ -e "$switch_dir/trying" ]; then
-            part_runs pvegen-network-back || {
-                switch_take_over
-                # Nothing can be renamed: what runs is the old network, and that is all.
-                [ ! -e "$switch_dir/trying" ] || return 0
-            }
-        elif ! part_runs pvegen-network-back && ! part_runs pvegen-network-try; then
-            switch_take_over
+        if part_runs pvegen-network-back || { [ ! -e "$switch_dir/trying" ] && part_runs pvegen-network-try; }; then
+            switch_gone=0
+            continue
         fi
+        # A busy systemd may miss an answer; two at work at once would undo one another.
+        switch_gone=$((switch_gone + 1))
+        [ "$switch_gone" -ge 3 ] || continue
+        switch_take_over
+        # Nothing can be renamed: what runs is the old network, and that is all.
+        [ ! -e "$switch_dir/trying" ] || return 0
     done
 }
 

@@ -241,6 +241,36 @@ def test_nothing_is_switched_where_no_timer_can_be_armed(target: str) -> None:
         assert [str(c) for c in diff_trees(disk, files(box))] == []
 
 
+FORGETFUL = """#!/bin/sh
+case "$1 $2" in
+    "is-active pvegen-network-"*)
+        calls=0
+        [ ! -r /tmp/calls ] || read -r calls </tmp/calls
+        calls=$((calls + 1))
+        echo "$calls" >/tmp/calls
+        # The first one is asked when the timer is armed; then those who wait ask.
+        case $calls in 2 | 3) exit 3 ;; esac
+        ;;
+esac
+exec /usr/bin/systemctl "$@"
+"""
+SLOW = '#!/bin/sh\n[ -e /tmp/slow ] || { : >/tmp/slow; sleep 6; }\nexec /usr/bin/ping "$@"\n'
+
+
+@pytest.mark.parametrize("manner", ["profile", "reload"])
+def test_an_answer_of_systemd_that_is_missed_takes_nothing_back(manner: str) -> None:
+    """Who waits believes that the timer and the try are gone when it was so several times."""
+    with node(manner) as nodes:
+        box = nodes["pve1"]
+        box.put("/usr/sbin/systemctl", FORGETFUL, 0o755)
+        box.put("/usr/sbin/ping", SLOW, 0o755)
+        done = bridge(nodes).expect(0)
+        assert int(box.read("/tmp/calls")) > 3 and box.exists("/tmp/slow")
+        assert done.failures == []
+        assert is_new(box, manner)
+        clean(box)
+
+
 @pytest.mark.parametrize("manner", MANNERS)
 def test_without_systemd_run_a_process_of_its_own_does_it(manner: str) -> None:
     with node(manner, silent=True) as nodes:
