@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='4d183c2f25c848efc0bf514f7465d1c5d5476df6cd4df7479c4875914179f5e2'
+digest='008276fb3ac5e49a64b2dd0d239aaed9a5aeefe2136b7bb8f8db0bfb93b3d7f0'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -1403,7 +1403,10 @@ want_link() {
 # links_to PATH TARGET: it is a symbolic link, and ends there.
 links_to() {
     [ -L "$1" ] || return 1
-    [ "$(readlink "$1")" = "$2" ] || [ "$(readlink -f "$1")" = "$(readlink -f "$2")" ]
+    [ "$(readlink "$1")" != "$2" ] || return 0
+    # A readlink that is out of order says the same of both.
+    link_end=$(readlink -f "$1")
+    [ -e "$link_end" ] && [ "$link_end" = "$(readlink -f "$2")" ]
 }
 
 # put PATH MODE remember|edited [TAG]: $content (with an x behind it) becomes the file,

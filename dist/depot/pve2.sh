@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='28e61a24c4cb6b63fb3cf1f61e3eb79e44e1d94551e818cf0cfe5f2156195fdb'
+digest='8d1b47a53aa90ff21c9e92331c78f0eb94b53ba48a8031f55344591bb7601089'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -1274,7 +1274,10 @@ want_link() {
 # links_to PATH TARGET: it is a symbolic link, and ends there.
 links_to() {
     [ -L "$1" ] || return 1
-    [ "$(readlink "$1")" = "$2" ] || [ "$(readlink -f "$1")" = "$(readlink -f "$2")" ]
+    [ "$(readlink "$1")" != "$2" ] || return 0
+    # A readlink that is out of order says the same of both.
+    link_end=$(readlink -f "$1")
+    [ -e "$link_end" ] && [ "$link_end" = "$(readlink -f "$2")" ]
 }
 
 # put PATH MODE remember|edited [TAG]: $content (with an x behind it) becomes the file,

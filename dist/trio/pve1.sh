@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='48d8273418cec0723be8098b6ce0686d446ec9672d88e001d288680266b0931e'
+digest='707ff07dc4589094284f4c32a36913310123bfa32cbd8d8769196d264da6d084'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -1353,7 +1353,10 @@ want_link() {
 # links_to PATH TARGET: it is a symbolic link, and ends there.
 links_to() {
     [ -L "$1" ] || return 1
-    [ "$(readlink "$1")" = "$2" ] || [ "$(readlink -f "$1")" = "$(readlink -f "$2")" ]
+    [ "$(readlink "$1")" != "$2" ] || return 0
+    # A readlink that is out of order says the same of both.
+    link_end=$(readlink -f "$1")
+    [ -e "$link_end" ] && [ "$link_end" = "$(readlink -f "$2")" ]
 }
 
 # put PATH MODE remember|edited [TAG]: $content (with an x behind it) becomes the file,

@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='11786c19dbdb065df132ea93ae105d2aa6d6013c69aded294a12961f10e1b831'
+digest='cf4210588f26a1c6bdc4322d1a301084175f8edad39a9369f6158605073cc6a2'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -1357,7 +1357,10 @@ want_link() {
 # links_to PATH TARGET: it is a symbolic link, and ends there.
 links_to() {
     [ -L "$1" ] || return 1
-    [ "$(readlink "$1")" = "$2" ] || [ "$(readlink -f "$1")" = "$(readlink -f "$2")" ]
+    [ "$(readlink "$1")" != "$2" ] || return 0
+    # A readlink that is out of order says the same of both.
+    link_end=$(readlink -f "$1")
+    [ -e "$link_end" ] && [ "$link_end" = "$(readlink -f "$2")" ]
 }
 
 # put PATH MODE remember|edited [TAG]: $content (with an x behind it) becomes the file,

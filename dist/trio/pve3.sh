@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='ab9e9d35d2231cb5bca97e2092071813370ac77263bc3b4173d3d2c10178fa98'
+digest='cd38da6e6bed141168914d7105e3b49b05a54561d7975b0248108e1ebf7a8b7f'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -1326,7 +1326,10 @@ want_link() {
 # links_to PATH TARGET: it is a symbolic link, and ends there.
 links_to() {
     [ -L "$1" ] || return 1
-    [ "$(readlink "$1")" = "$2" ] || [ "$(readlink -f "$1")" = "$(readlink -f "$2")" ]
+    [ "$(readlink "$1")" != "$2" ] || return 0
+    # A readlink that is out of order says the same of both.
+    link_end=$(readlink -f "$1")
+    [ -e "$link_end" ] && [ "$link_end" = "$(readlink -f "$2")" ]
 }
 
 # put PATH MODE remember|edited [TAG]: $content (with an x behind it) becomes the file,
