@@ -67,7 +67,7 @@ def test_time_out_kills_all(node: Sandbox) -> None:
 def test_background_lives_on_and_is_waited_for_by_nobody(node: Sandbox) -> None:
     start = time.monotonic()
     node.run("sleep 66 &").check()
-    assert time.monotonic() - start < 30
+    assert time.monotonic() - start < 5
     # It may have been made and not yet have become a sleep.
     found = "for i in $(seq 100); do ! pkill -fx 'sleep 66' || exit 7; sleep 0.1; done"
     assert node.run(found, timeout=60).status == 7
