@@ -80,7 +80,7 @@ class Trial:
     def path(self) -> str:
         return f"/root/{self.box.hostname}.sh"
 
-    def apply(self, *before: str, timeout: float = 600, **more: Any) -> Result:
+    def apply(self, *before: str, timeout: float = 300, **more: Any) -> Result:
         """Runs apply behind the words given (strace and its options); a network that is not proved is waited for 180 s."""
         return self.box.run([*before, *self._words(), self.path, "apply"], timeout=timeout, **more)
 
