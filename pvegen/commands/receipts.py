@@ -10,6 +10,7 @@ from pvegen.bundle import file
 from pvegen.errors import MISTAKES, Refused
 from pvegen.receipts import built as builds
 from pvegen.receipts import data, digest, table
+from pvegen.receipts.history import dated
 from pvegen.receipts.page import page
 from pvegen.receipts.picture import Remark, put_together
 from pvegen.receipts.read import BrokenReceipt, Receipt, load
@@ -38,7 +39,10 @@ def receipts(paths: Sequence[Path], *, built: Path | None, html: Path | None, se
     if not ours:
         raise Refused(table.texts()["none"])
     known = known or builds.beside(cluster)
-    picture = put_together(ours, known, left_out=complaints)
+    folder = built or builds.place(cluster)
+    picture = put_together(
+        ours, known, left_out=complaints, date=lambda receipt: dated(folder, receipt.node, receipt.script)
+    )
     print(data.text(picture, known) if form == "json" else table.text(picture, known))
     if html:
         file.write(html, page(picture, known).encode())

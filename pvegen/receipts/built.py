@@ -31,5 +31,10 @@ def load(folder: Path) -> Built:
 
 def beside(cluster: str) -> Built | None:
     """What stands in dist/ for a cluster, if there is anything."""
-    folder = Path("dist") / cluster
+    folder = place(cluster)
     return load(folder) if (folder / MANIFEST).is_file() else None
+
+
+def place(cluster: str) -> Path:
+    """Where a cluster's folder is, as `pvegen build` names it."""
+    return Path("dist") / cluster

@@ -8,12 +8,11 @@ from typing import Any
 
 from pvegen.receipts import table
 from pvegen.receipts.picture import Built, Picture, Remark
-from pvegen.receipts.read import Receipt
 
 
 def text(picture: Picture, built: Built | None) -> str:
-    """One object. Times are seconds since 1970; as_built and a node's receipt are null where they are not known."""
-    nodes = [{"node": node, "receipt": _receipt(picture.last.get(node), built)} for node in picture.nodes]
+    """One object. Times are seconds since 1970; as_built, build and a node's receipt are null where not known."""
+    nodes = [{"node": node, "receipt": _receipt(picture, node, built)} for node in picture.nodes]
     whole = {
         "cluster": picture.cluster,
         "complete": picture.complete,
@@ -25,16 +24,18 @@ def text(picture: Picture, built: Built | None) -> str:
     return json.dumps(whole, indent=2)
 
 
-def _receipt(receipt: Receipt | None, built: Built | None) -> dict[str, Any] | None:
+def _receipt(picture: Picture, node: str, built: Built | None) -> dict[str, Any] | None:
+    receipt = picture.last.get(node)
     if receipt is None:
         return None
-    asked = built.digests.get(receipt.node) if built else None
+    asked = built.digests.get(node) if built else None
+    dated = picture.dated.get(node)
     keys = (
         "digest", "call", "part", "status", "bail", "script", "pvegen", "target", "pve", "kernel", "began", "ended",
         "steps", "failures", "names", "reach", "clocks", "members", "quorate",
     )  # fmt: skip
-    found = {"file": receipt.source, "as_built": asked and asked == receipt.script}
-    return {**found, **{key: getattr(receipt, key) for key in keys}}
+    known = {"as_built": asked and asked == receipt.script, "build": dated and dated._asdict()}
+    return {"file": receipt.source, **known, **{key: getattr(receipt, key) for key in keys}}
 
 
 def _remarks(remarks: Sequence[Remark]) -> list[dict[str, Any]]:

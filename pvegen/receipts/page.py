@@ -61,7 +61,8 @@ def _table(picture: Picture, built: Built | None, nodes: list[str]) -> str:
     """One table of some nodes. What can be good or bad is coloured, and said by its word too."""
     words = texts()
     classes = {words[f"state_{state}"]: state for state in ("ok", "waits", "failed")}
-    classes |= {words["old"]: "failed", words["no"]: "failed"}
+    classes |= {words["no"]: "failed"}
+    classes |= {words[f"build_{age}"]: "failed" for age in ("older", "newer", "branch", "another")}
     shown = []
     for number, (label, *cells) in enumerate(rows(picture, built, nodes)):
         tag = "td" if number else "th"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
+from pvegen.receipts.history import Dated
 from pvegen.receipts.read import Receipt
 
 # Seconds by which the desk's own clock may be wrong, and by which those of two nodes may differ.
@@ -36,7 +37,8 @@ class Remark(NamedTuple):
 class Picture(NamedTuple):
     """nodes: in their order; last: node -> the receipt that counts; steps: columns of the
     table; wrong: contradictions; next: what to do; left_out: files and digests that do not
-    count, and why; complete: whether all is done."""
+    count, and why; complete: whether all is done; dated: node -> the build that ran there,
+    where git knows it."""
 
     cluster: str
     nodes: list[str]
@@ -46,15 +48,21 @@ class Picture(NamedTuple):
     next: list[Remark]
     left_out: list[Remark]
     complete: bool
+    dated: Mapping[str, Dated]
 
 
 def put_together(
-    receipts: Sequence[Receipt], built: Built | None, now: float | None = None, left_out: Sequence[Remark] = (),
+    receipts: Sequence[Receipt],
+    built: Built | None,
+    now: float | None = None,
+    left_out: Sequence[Remark] = (),
+    date: Callable[[Receipt], Dated | None] = lambda receipt: None,
 ) -> Picture:
     """The picture of receipts of one cluster.
 
     built: what is built for it, None where that is not known: then nothing is complete;
-    now: the desk's clock; left_out: what was not taken before.
+    now: the desk's clock; left_out: what was not taken before; date: the build of a
+    receipt's script, asked where that is not what is built.
     """
     now = time.time() if now is None else now
     last = _last(receipts)
@@ -62,14 +70,16 @@ def put_together(
     known = built.order if built else [*last, *named]
     nodes = list(dict.fromkeys([*known, *sorted(last)]))
     steps = list(dict.fromkeys(step for receipt in last.values() for step in ["requirements", *receipt.planned]))
-    wrong = [*_old(last, built), *_strangers(last, built), *_versions(last), *_names(last), *_members(last, nodes)]
-    wrong += [*_reach(last), *_clocks(last, built, now)]
-    todo = [remark for node in nodes for remark in _next(node, last, built)]
+    others = {node: receipt for node, receipt in last.items() if _is_another(receipt, built)}
+    dated = {node: found for node, receipt in others.items() if (found := date(receipt))}
+    wrong = [*_builds(last, built, list(others), dated), *_strangers(last, built), *_versions(last)]
+    wrong += [*_names(last), *_members(last, nodes), *_reach(last), *_clocks(last, built, now)]
+    todo = [remark for node in nodes for remark in _next(node, last, built, dated)]
     if built is None:
         todo.append(_remark("not_built", cluster=receipts[0].cluster))
     steps = [step for step in steps if step != "host"]
     passed = [*left_out, *_passed(receipts, last)]
-    return Picture(receipts[0].cluster, nodes, last, steps, wrong, todo, passed, not (wrong or todo))
+    return Picture(receipts[0].cluster, nodes, last, steps, wrong, todo, passed, not (wrong or todo), dated)
 
 
 def _last(receipts: Sequence[Receipt]) -> dict[str, Receipt]:
@@ -92,13 +102,25 @@ def _passed(receipts: Sequence[Receipt], last: Mapping[str, Receipt]) -> list[Re
     return remarks
 
 
-def _old(last: Mapping[str, Receipt], built: Built | None) -> list[Remark]:
-    """Nodes that ran another script than the one that is built now; without one, other versions of pvegen."""
+def _is_another(receipt: Receipt, built: Built | None) -> bool:
+    """Whether a node ran another script than the one that is built now."""
+    return built is not None and receipt.script != built.digests.get(receipt.node, receipt.script)
+
+
+def _builds(
+    last: Mapping[str, Receipt], built: Built | None, others: Sequence[str], dated: Mapping[str, Dated]
+) -> list[Remark]:
+    """Other scripts than those that are built now; where nothing is, other versions of pvegen."""
     if built is None:
         versions = {receipt.pvegen for receipt in last.values()}
         return [_told("pvegens", _by(last, "pvegen"))] if len(versions) > 1 else []
-    old = [node for node, receipt in last.items() if node in built.digests and receipt.script != built.digests[node]]
-    return [_remark("older", nodes=", ".join(old))] if old else []
+    remarks = [_of_build(f"ran_{found.age}", node, found) for node, found in dated.items()]
+    unknown = [node for node in others if node not in dated]
+    return remarks + ([_remark("another", nodes=", ".join(unknown))] if unknown else [])
+
+
+def _of_build(text: str, node: str, found: Dated) -> Remark:
+    return _remark(text, node=node, commit=found.commit, date=found.date)
 
 
 def _strangers(last: Mapping[str, Receipt], built: Built | None) -> list[Remark]:
@@ -184,12 +206,16 @@ def _clocks(last: Mapping[str, Receipt], built: Built | None, now: float) -> lis
     return remarks
 
 
-def _next(node: str, last: Mapping[str, Receipt], built: Built | None) -> list[Remark]:
+def _next(
+    node: str, last: Mapping[str, Receipt], built: Built | None, dated: Mapping[str, Dated]
+) -> list[Remark]:
     """What is to do on one node, if anything."""
     receipt = last.get(node)
     if receipt is None:
         return [_remark("next_run", node=node)]
-    if built and receipt.script != built.digests.get(node, receipt.script):
+    if node in dated and dated[node].age != "older":
+        return [_of_build(f"next_{dated[node].age}", node, dated[node])]
+    if _is_another(receipt, built):
         return [_remark("next_again", node=node)]
     if receipt.call == "check" and receipt.status != 78:
         return [_remark("next_apply", node=node)]

@@ -84,7 +84,9 @@ def _age(picture: Picture, built: Built | None, node: str) -> str:
     receipt = picture.last.get(node)
     if receipt is None or built is None or node not in built.digests:
         return "?"
-    return texts()["current" if receipt.script == built.digests[node] else "old"]
+    if receipt.script == built.digests[node]:
+        return texts()["current"]
+    return texts()[f"build_{picture.dated[node].age}" if node in picture.dated else "build_another"]
 
 
 def _time(seconds: int) -> str:

@@ -8,6 +8,7 @@ import io
 import json
 import random
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -82,7 +83,7 @@ def test_three_nodes_that_are_well_are_a_complete_cluster() -> None:
 @pytest.mark.parametrize(
     ("changed", "wanted"),
     [
-        ({"script": "e" * 64}, ["older", "next_again"]),
+        ({"script": "e" * 64}, ["another", "next_again"]),
         ({"pve": "8.2.0"}, ["versions"]),
         ({"status": 1}, ["next_mend"]),
         ({"status": 78, "bail": "no"}, ["next_mend"]),
@@ -434,3 +435,59 @@ def test_as_json(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert (one["node"], one["receipt"]["status"], one["receipt"]["as_built"]) == ("pve1", 0, True)
     assert one["receipt"]["steps"]["bridge"] == "ok" and one["receipt"]["members"]["pve3"] is True
     assert run(["receipts", *PATHS, "--format", "json"]) == 0
+
+
+def test_a_node_that_ran_another_build_is_told_which(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of git's history: before what is checked out, after it, on another branch, or not in it."""
+
+    def git(*words: str) -> str:
+        who = ["-c", "user.name=x", "-c", "user.email=x@example.org", "-c", "commit.gpgsign=false"]
+        return subprocess.run(["git", *who, *words], check=True, capture_output=True, text=True).stdout.strip()
+
+    def commit(word: str, on: str) -> str:
+        """A build with another script of pve2, and its commit."""
+        git("checkout", "-q", *on.split())
+        script = Path("dist/trio/pve2.sh")
+        script.write_bytes(text.replace(right, scripts[word]))
+        git("add", "dist")
+        git("commit", "-q", "--date", "2020-01-01T00:00:00Z", "-m", word)
+        return git("rev-parse", "--short", "HEAD")
+
+    def asked(script: bytes) -> tuple[str, dict[str, Any]]:
+        """The words for people, and those for programs, of pve2 having run a script."""
+        Path("pve2.receipt").write_bytes(text_of("pve2", script=script.decode(), began="100 x", ended="200 x"))
+        assert run(["receipts", *PATHS]) == 1
+        words = " ".join(capsys.readouterr().out.split())
+        assert run(["receipts", *PATHS, "--format", "json"]) == 1
+        return words, json.loads(capsys.readouterr().out)
+
+    text = Path("dist/trio/pve2.sh").read_bytes()
+    right = built.load(Path("dist/trio")).digests["pve2"].encode()
+    scripts = {word: word[0].encode() * 64 for word in ("before", "coming", "aside")}
+    words, data = asked(scripts["before"])
+    assert "NOT AS BUILT" in words and "another build than the one here ran on: pve2" in words
+    assert data["nodes"][1]["receipt"]["build"] is None
+    git("init", "-q", "-b", "main")
+    before = commit("before", "-b main")
+    git("checkout", "-q", "-b", "side")
+    aside = commit("aside", "side")
+    git("checkout", "-q", "main")
+    Path("dist/trio/pve2.sh").write_bytes(text)
+    git("commit", "-q", "-am", "now")
+    after = commit("coming", "-b later")
+    git("checkout", "-q", "main")
+
+    day = git("log", "-1", "--format=%cs")
+    words, data = asked(scripts["before"])
+    assert f"pve2 ran an older build, that of {before} ({day})" in words and "OLDER BUILD" in words
+    assert "pve2: carry what is built now there" in words
+    assert data["nodes"][1]["receipt"]["build"] == {"age": "older", "commit": before, "date": day}
+    assert [one["code"] for one in data["contradictions"] + data["next"]] == ["ran_older", "next_again"]
+    words, data = asked(scripts["coming"])
+    assert f"pve2 ran a newer build, that of {after} ({day})" in words and "NEWER BUILD" in words
+    assert f"bring this tree to {after} or later" in words and "carry what" not in words
+    words, data = asked(scripts["aside"])
+    assert f"pve2 ran a build of another branch, that of {aside} ({day})" in words and "OTHER BRANCH" in words
+    assert [one["code"] for one in data["next"]] == ["next_branch"]
+    words, data = asked(b"f" * 64)
+    assert "another build than the one here ran on: pve2" in words
