@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='8d1b47a53aa90ff21c9e92331c78f0eb94b53ba48a8031f55344591bb7601089'
+digest='2316af9158eb4408a590fb5e6a12c7c33b1cbced3ace034c4c65b3e12b443cff'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -524,6 +524,7 @@ run_call() {
         trap '' PIPE
     else
         receipt_begin
+        [ -z "$receipt_to" ] || catch_signals
     fi
     if [ "$call" = rollback ]; then
         open_log
@@ -632,7 +633,10 @@ interrupted() {
     trap '' HUP INT TERM
     [ -z "${temporary:-}" ] || rm -f "$temporary"
     [ -z "$undo" ] || "$undo"
-    bail "interrupted in step $step; no file is half written; $call goes on from there"
+    case $call in
+        check | verify) bail "interrupted in $step; nothing was changed" ;;
+        *) bail "interrupted in step $step; no file is half written; $call goes on from there" ;;
+    esac
     leave_receipt "$1" quick
     exit "$1"
 }
@@ -1038,9 +1042,11 @@ receipt_add() {
 leave_receipt() {
     [ -n "${receipt_to:-}" ] || return 0
     [ "$1" -ne 78 ] || [ -n "$receipt_file" ] || return 0
-    receipt_path=$receipt_to receipt_to=''
-    # What goes wrong in it ends the subshell alone.
-    receipt_sum=$(log='' write_receipt "$@" 2>/dev/null) || receipt_sum=''
+    receipt_path=$receipt_to
+    # What goes wrong in it ends the subshell alone. Of a signal that comes meanwhile
+    # another receipt tells.
+    receipt_sum=$(log='' receipt_to='' && write_receipt "$@" 2>/dev/null) || receipt_sum=''
+    receipt_to=''
     if [ -z "$receipt_sum" ]; then
         remark "No receipt: $receipt_path could not be written. The run itself is as said above."
     elif [ -z "$quiet" ] || [ -n "$receipt_file" ]; then

@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='8fc15184c3510c5924da455dde45b59d8459f5f87487708c0cc1e8f42284e682'
+digest='b7db5ff4b662ae5ca1b2a4a7b93036b451cf60ee6f1f6afbc608bbc276798434'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -524,6 +524,7 @@ run_call() {
         trap '' PIPE
     else
         receipt_begin
+        [ -z "$receipt_to" ] || catch_signals
     fi
     if [ "$call" = rollback ]; then
         open_log
@@ -632,7 +633,10 @@ interrupted() {
     trap '' HUP INT TERM
     [ -z "${temporary:-}" ] || rm -f "$temporary"
     [ -z "$undo" ] || "$undo"
-    bail "interrupted in step $step; no file is half written; $call goes on from there"
+    case $call in
+        check | verify) bail "interrupted in $step; nothing was changed" ;;
+        *) bail "interrupted in step $step; no file is half written; $call goes on from there" ;;
+    esac
     leave_receipt "$1" quick
     exit "$1"
 }
@@ -1038,9 +1042,11 @@ receipt_add() {
 leave_receipt() {
     [ -n "${receipt_to:-}" ] || return 0
     [ "$1" -ne 78 ] || [ -n "$receipt_file" ] || return 0
-    receipt_path=$receipt_to receipt_to=''
-    # What goes wrong in it ends the subshell alone.
-    receipt_sum=$(log='' write_receipt "$@" 2>/dev/null) || receipt_sum=''
+    receipt_path=$receipt_to
+    # What goes wrong in it ends the subshell alone. Of a signal that comes meanwhile
+    # another receipt tells.
+    receipt_sum=$(log='' receipt_to='' && write_receipt "$@" 2>/dev/null) || receipt_sum=''
+    receipt_to=''
     if [ -z "$receipt_sum" ]; then
         remark "No receipt: $receipt_path could not be written. The run itself is as said above."
     elif [ -z "$quiet" ] || [ -n "$receipt_file" ]; then

@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='290b026fe9e43990bc6c1cc6e6965a8faa06669ce301b102e05d17cb8fe8e3fb'
+digest='0a2d4b2e6d13e18ac79b43974bd1c41bbeff3e6b33984cef15be4562e17a9ac0'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -603,6 +603,7 @@ run_call() {
         trap '' PIPE
     else
         receipt_begin
+        [ -z "$receipt_to" ] || catch_signals
     fi
     if [ "$call" = rollback ]; then
         open_log
@@ -712,7 +713,10 @@ interrupted() {
     trap '' HUP INT TERM
     [ -z "${temporary:-}" ] || rm -f "$temporary"
     [ -z "$undo" ] || "$undo"
-    bail "interrupted in step $step; no file is half written; $call goes on from there"
+    case $call in
+        check | verify) bail "interrupted in $step; nothing was changed" ;;
+        *) bail "interrupted in step $step; no file is half written; $call goes on from there" ;;
+    esac
     leave_receipt "$1" quick
     exit "$1"
 }
@@ -1131,9 +1135,11 @@ receipt_add() {
 leave_receipt() {
     [ -n "${receipt_to:-}" ] || return 0
     [ "$1" -ne 78 ] || [ -n "$receipt_file" ] || return 0
-    receipt_path=$receipt_to receipt_to=''
-    # What goes wrong in it ends the subshell alone.
-    receipt_sum=$(log='' write_receipt "$@" 2>/dev/null) || receipt_sum=''
+    receipt_path=$receipt_to
+    # What goes wrong in it ends the subshell alone. Of a signal that comes meanwhile
+    # another receipt tells.
+    receipt_sum=$(log='' receipt_to='' && write_receipt "$@" 2>/dev/null) || receipt_sum=''
+    receipt_to=''
     if [ -z "$receipt_sum" ]; then
         remark "No receipt: $receipt_path could not be written. The run itself is as said above."
     elif [ -z "$quiet" ] || [ -n "$receipt_file" ]; then

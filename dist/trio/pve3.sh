@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='cd38da6e6bed141168914d7105e3b49b05a54561d7975b0248108e1ebf7a8b7f'
+digest='d6acbf7703395cdf47e5b93e35aaeb3680bab6ed9c8b5b20307b62c9b5d6e3e0'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -576,6 +576,7 @@ run_call() {
         trap '' PIPE
     else
         receipt_begin
+        [ -z "$receipt_to" ] || catch_signals
     fi
     if [ "$call" = rollback ]; then
         open_log
@@ -684,7 +685,10 @@ interrupted() {
     trap '' HUP INT TERM
     [ -z "${temporary:-}" ] || rm -f "$temporary"
     [ -z "$undo" ] || "$undo"
-    bail "interrupted in step $step; no file is half written; $call goes on from there"
+    case $call in
+        check | verify) bail "interrupted in $step; nothing was changed" ;;
+        *) bail "interrupted in step $step; no file is half written; $call goes on from there" ;;
+    esac
     leave_receipt "$1" quick
     exit "$1"
 }
@@ -1090,9 +1094,11 @@ receipt_add() {
 leave_receipt() {
     [ -n "${receipt_to:-}" ] || return 0
     [ "$1" -ne 78 ] || [ -n "$receipt_file" ] || return 0
-    receipt_path=$receipt_to receipt_to=''
-    # What goes wrong in it ends the subshell alone.
-    receipt_sum=$(log='' write_receipt "$@" 2>/dev/null) || receipt_sum=''
+    receipt_path=$receipt_to
+    # What goes wrong in it ends the subshell alone. Of a signal that comes meanwhile
+    # another receipt tells.
+    receipt_sum=$(log='' receipt_to='' && write_receipt "$@" 2>/dev/null) || receipt_sum=''
+    receipt_to=''
     if [ -z "$receipt_sum" ]; then
         remark "No receipt: $receipt_path could not be written. The run itself is as said above."
     elif [ -z "$quiet" ] || [ -n "$receipt_file" ]; then

@@ -195,6 +195,7 @@ run_call() {
         trap '' PIPE
     else
         receipt_begin
+        [ -z "$receipt_to" ] || catch_signals
     fi
     if [ "$call" = rollback ]; then
         open_log
@@ -306,7 +307,10 @@ interrupted() {
     trap '' HUP INT TERM
     [ -z "${temporary:-}" ] || rm -f "$temporary"
     [ -z "$undo" ] || "$undo"
-    bail {{ m("end.interrupted", step=v("$step"), call=v("$call")) }}
+    case $call in
+        check | verify) bail {{ m("end.looks_interrupted", step=v("$step")) }} ;;
+        *) bail {{ m("end.interrupted", step=v("$step"), call=v("$call")) }} ;;
+    esac
     leave_receipt "$1" quick
     exit "$1"
 }

@@ -49,9 +49,11 @@ receipt_add() {
 leave_receipt() {
     [ -n "${receipt_to:-}" ] || return 0
     [ "$1" -ne 78 ] || [ -n "$receipt_file" ] || return 0
-    receipt_path=$receipt_to receipt_to=''
-    # What goes wrong in it ends the subshell alone.
-    receipt_sum=$(log='' write_receipt "$@" 2>/dev/null) || receipt_sum=''
+    receipt_path=$receipt_to
+    # What goes wrong in it ends the subshell alone. Of a signal that comes meanwhile
+    # another receipt tells.
+    receipt_sum=$(log='' receipt_to='' && write_receipt "$@" 2>/dev/null) || receipt_sum=''
+    receipt_to=''
     if [ -z "$receipt_sum" ]; then
         remark {{ m("receipt.failed", path=v("$receipt_path")) }}
     elif [ -z "$quiet" ] || [ -n "$receipt_file" ]; then

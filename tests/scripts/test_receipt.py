@@ -76,6 +76,32 @@ def test_verify_and_failures_leave_one_too(make: Make, shell: str) -> None:
     assert value(found, "status") == "78" and "step requirements failed" in found and value(found, "bail")
 
 
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize(("call", "place"), [("verify", VERIFIED), ("check", "/root/r")])
+@pytest.mark.parametrize(("signal", "status"), [("HUP", 129), ("INT", 130), ("TERM", 143)])
+def test_a_look_that_a_signal_ends_leaves_one(
+    make: Make, shell: str, call: str, place: str, signal: str, status: int
+) -> None:
+    """In the place of an earlier one, which said that all is well: verify in a step, check while it writes its own."""
+    box = make(ALONE["alt-p11"], held=HELD)
+    support.apply(box, "--only", "names").expect(0)
+    words = [call, "--only", "names", *(["--receipt", place] if call == "check" else [])]
+    support.run(box, *words).expect(0)
+    assert value(lines(box, place), "status") == "0"
+    # The first of the run's processes is its shell.
+    box.put(
+        "/usr/sbin/getent",
+        f"#!/bin/sh\nkill -{signal} $(pgrep -o -f 'pve1.sh {call}')\nexec /usr/bin/getent \"$@\"\n",
+        0o755,
+    )
+    run = support.run(box, *words, shell=shell, tap=False)
+    assert run.status == status and "Bail out! interrupted in names; nothing was changed" in run.stdout, str(run)
+    found = lines(box, place)
+    assert (value(found, "status"), value(found, "bail")) == (str(status), "interrupted in names; nothing was changed")
+    assert ("step names ok" in found) == (call == "check")
+    assert [name for name in box.run("ls /root /var/log/pvegen").stdout.split() if ".new" in name] == []
+
+
 def test_the_last_run_has_the_only_receipt(make: Make) -> None:
     box = make(ALONE["alt-p8"], held=HELD)
     for _ in range(3):
