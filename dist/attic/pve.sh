@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='cb090863f5265549c71a1545e0ea388d2c097e2b17599e4c16b62ae24cf98e33'
+digest='e0a3931de9f84df5f95d5131e89c379a58f4be831e66a931080c365ccc13967d'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -1087,9 +1087,9 @@ leave_receipt() {
     [ -n "${receipt_to:-}" ] || return 0
     [ "$1" -ne 78 ] || [ -n "$receipt_file" ] || return 0
     receipt_path=$receipt_to
-    # What goes wrong in it ends the subshell alone. Of a signal that comes meanwhile
-    # another receipt tells.
-    receipt_sum=$(log='' receipt_to='' && write_receipt "$@" 2>/dev/null) || receipt_sum=''
+    # What goes wrong in it ends the subshell alone, and what hangs in it does not keep the
+    # lock when the run is broken off. Of a signal that comes meanwhile another receipt tells.
+    receipt_sum=$(exec 8>&- 9>&- && log='' receipt_to='' && write_receipt "$@" 2>/dev/null) || receipt_sum=''
     receipt_to=''
     if [ -z "$receipt_sum" ]; then
         remark "No receipt: $receipt_path could not be written. The run itself is as said above."
@@ -3044,6 +3044,13 @@ want_no_other_time_service() {
     done
 }
 
+# own_unit_gone NAME: a unit that a script has made is disabled and away, whatever systemctl
+# makes of it.
+own_unit_gone() {
+    systemctl disable "$1.service" >/dev/null 2>&1
+    rm -f "/etc/systemd/system/multi-user.target.wants/$1.service" "/etc/systemd/system/$1.service"
+}
+
 # The network as it is now, and bringing up what the files say.
 
 # look_network: all addresses, once until a command has run.
@@ -3852,7 +3859,11 @@ is_proved() {
 
 # switch_keep: the new network stays, unless the timer was faster.
 switch_keep() {
-    mv "$switch_dir/trying" "$switch_dir/keeping" 2>/dev/null || return 1
+    if ! switch_why=$(mv "$switch_dir/trying" "$switch_dir/keeping" 2>&1); then
+        # The disk may be full: then it is taken back, and that is why.
+        [ ! -e "$switch_dir/trying" ] || printf '%s\n' "$switch_why" >"$switch_dir/seen"
+        return 1
+    fi
     stop_part pvegen-network-back
     if network_commit; then
         mv "$switch_dir/keeping" "$switch_dir/kept"
@@ -3955,8 +3966,7 @@ END
 no_boot_guard() {
     for guard in pvegen-network pvegen-network-proof; do
         if [ -L "/etc/systemd/system/$guard.service" ] || [ ! -e "/etc/systemd/system/$guard.service" ]; then continue; fi
-        systemctl disable "$guard.service" >/dev/null 2>&1
-        rm -f "/etc/systemd/system/$guard.service"
+        own_unit_gone "$guard"
     done
 }
 

@@ -50,9 +50,9 @@ leave_receipt() {
     [ -n "${receipt_to:-}" ] || return 0
     [ "$1" -ne 78 ] || [ -n "$receipt_file" ] || return 0
     receipt_path=$receipt_to
-    # What goes wrong in it ends the subshell alone. Of a signal that comes meanwhile
-    # another receipt tells.
-    receipt_sum=$(log='' receipt_to='' && write_receipt "$@" 2>/dev/null) || receipt_sum=''
+    # What goes wrong in it ends the subshell alone, and what hangs in it does not keep the
+    # lock when the run is broken off. Of a signal that comes meanwhile another receipt tells.
+    receipt_sum=$(exec 8>&- 9>&- && log='' receipt_to='' && write_receipt "$@" 2>/dev/null) || receipt_sum=''
     receipt_to=''
     if [ -z "$receipt_sum" ]; then
         remark {{ m("receipt.failed", path=v("$receipt_path")) }}

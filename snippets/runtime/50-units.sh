@@ -269,3 +269,10 @@ want_no_other_time_service() {
         changed "$unit" {{ m("time.stopped_other") }}
     done
 }
+
+# own_unit_gone NAME: a unit that a script has made is disabled and away, whatever systemctl
+# makes of it.
+own_unit_gone() {
+    systemctl disable "$1.service" >/dev/null 2>&1
+    rm -f "/etc/systemd/system/multi-user.target.wants/$1.service" "/etc/systemd/system/$1.service"
+}

@@ -590,7 +590,11 @@ is_proved() {
 
 # switch_keep: the new network stays, unless the timer was faster.
 switch_keep() {
-    mv "$switch_dir/trying" "$switch_dir/keeping" 2>/dev/null || return 1
+    if ! switch_why=$(mv "$switch_dir/trying" "$switch_dir/keeping" 2>&1); then
+        # The disk may be full: then it is taken back, and that is why.
+        [ ! -e "$switch_dir/trying" ] || printf '%s\n' "$switch_why" >"$switch_dir/seen"
+        return 1
+    fi
     stop_part pvegen-network-back
     if network_commit; then
         mv "$switch_dir/keeping" "$switch_dir/kept"
@@ -693,8 +697,7 @@ END
 no_boot_guard() {
     for guard in pvegen-network pvegen-network-proof; do
         if [ -L "/etc/systemd/system/$guard.service" ] || [ ! -e "/etc/systemd/system/$guard.service" ]; then continue; fi
-        systemctl disable "$guard.service" >/dev/null 2>&1
-        rm -f "/etc/systemd/system/$guard.service"
+        own_unit_gone "$guard"
     done
 }
 

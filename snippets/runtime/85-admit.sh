@@ -45,8 +45,7 @@ end_admission() {
         admit_write close </dev/null
         rm -f "$state_dir/admitted"
     fi
-    systemctl disable pvegen-close.service >/dev/null 2>&1
-    rm -f /etc/systemd/system/pvegen-close.service
+    own_unit_gone pvegen-close
 }
 
 # is_whole FILE: it is this script, undamaged.
