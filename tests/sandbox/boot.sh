@@ -5,7 +5,7 @@ box=$1
 i=0
 until mount -t overlay -o "lowerdir=$box/layer:/,upperdir=$box/upper,workdir=$box/work" node "$box/root" 2>/dev/null; do
     i=$((i + 1)) # the mount of the boot before may take a moment to go
-    [ "$i" -lt 50 ] || { mount -t overlay -o "lowerdir=$box/layer:/,upperdir=$box/upper,workdir=$box/work" node "$box/root"; exit 1; }
+    [ "$i" -lt 1500 ] || { mount -t overlay -o "lowerdir=$box/layer:/,upperdir=$box/upper,workdir=$box/work" node "$box/root"; exit 1; }
     sleep 0.02
 done
 cd "$box/root"

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from .harness import Sandbox
+from .patience import LONGEST
 from .requirements import require_sandbox
 from .switch import Switch
 from .wiki import Outcome, type_commands
@@ -58,12 +59,12 @@ def wiki_node(make_sandbox: MakeSandbox) -> tuple[Sandbox, list[Outcome]]:
 
 @pytest.fixture
 def eventually() -> Callable[[Callable[[], bool]], None]:
-    """A function that waits until what it is given holds; fails after ten seconds."""
+    """A function that waits until what it is given holds; fails after ten seconds, in CI later."""
 
     def wait(holds: Callable[[], bool]) -> None:
-        end = time.monotonic() + 10
+        end = time.monotonic() + 10 * LONGEST
         while not holds():
-            assert time.monotonic() < end, "did not come about within 10 s"
+            assert time.monotonic() < end, f"did not come about within {10 * LONGEST} s"
             time.sleep(0.05)
 
     return wait

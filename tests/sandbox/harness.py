@@ -14,6 +14,7 @@ from .holder import Holder
 from .inroot import Root
 from .machine import Machine
 from .once import made_once
+from .patience import LONGEST
 from .saved import Saved, pack, unpack
 from .shells import shell_command
 from .switch import Switch
@@ -71,7 +72,9 @@ class Sandbox(Machine):
         self.switch = switch or Switch(*([f"{gateway}/24"] if gateway else []))
         self._password = root_password
         self._sh = shell_path(sh) if sh else self.system.sh
-        self._settings = {**self.system.settings, **(settings or {})}
+        # Where much else runs, a corosync that is kept waiting is not gone.
+        token = {"token": f"{0.6 * LONGEST:g}"} if LONGEST > 1 else {}
+        self._settings = {**token, **self.system.settings, **(settings or {})}
         self._files = files or {}
         self._size = disk
         self._held = held
@@ -214,7 +217,8 @@ class Sandbox(Machine):
         if text is None:
             self._disk_root.remove(f"/standin/settings/{name}")
         else:
-            self._disk_root.write(f"/standin/settings/{name}", text.encode())
+            self._disk_root.write(f"/standin/{name}.new", text.encode())  # a stand-in may read it right now
+            os.rename(f"{self._disk_path}/standin/{name}.new", f"{self._disk_path}/standin/settings/{name}")
 
     def set_unit(self, name: str, **keys: str) -> None:
         """Makes a unit, or changes one of the system's: KEYS are keys of its unit file (ExecStart="false", ...)."""

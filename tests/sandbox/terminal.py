@@ -46,18 +46,24 @@ def _reads_terminal(process: str) -> bool:
     return path == "/dev/tty" or path.startswith("/dev/pts/")
 
 
-def _somebody_waits(pid: int) -> bool:
-    """Whether any process in the node whose first process is PID waits for a line to be typed."""
+def _who_waits(pid: int) -> set[tuple[str, str]]:
+    """What waits for a line in the node whose first process is PID: processes, and how often each has slept before.
+
+    Who has been typed a line and has not been woken yet is the same as before; who waits for the next one is not.
+    """
     node = os.stat(f"/proc/{pid}/ns/pid").st_ino
+    found = set()
     for process in os.listdir("/proc"):
         if process.isdigit():
             try:
                 inside = os.stat(f"/proc/{process}/ns/pid").st_ino == node
-            except OSError:
+                if inside and _reads_terminal(process):
+                    with open(f"/proc/{process}/status") as file:
+                        slept = next(line for line in file if line.startswith("voluntary_ctxt_switches"))
+                    found.add((process, slept))
+            except (OSError, StopIteration):
                 continue
-            if inside and _reads_terminal(process):
-                return True
-    return False
+    return found
 
 
 class _Typist:
@@ -116,6 +122,7 @@ def run_on_terminal(
     shown = b""
     end = time.monotonic() + timeout
     typist = _Typist(typed, answers)
+    served: set[tuple[str, str]] = set()
     try:
         while True:
             if select.select([ours], [], [], 0.02)[0]:
@@ -127,8 +134,10 @@ def run_on_terminal(
                 break
             elif time.monotonic() > end:
                 raise subprocess.TimeoutExpired(words, timeout, shown)
-            elif _somebody_waits(pid):
-                os.write(ours, typist.next(shown))
+            elif (waiting := _who_waits(pid)) - served and not select.select([ours], [], [], 0)[0]:
+                if line := typist.next(shown):
+                    os.write(ours, line)
+                    served = waiting
                 time.sleep(0.02)  # time to take it
         status = process.wait(max(0.1, end - time.monotonic()))
     finally:

@@ -22,7 +22,7 @@ def addresses(node: Sandbox, nic: str) -> list[str]:
 
 
 def reaches_gateway(node: Sandbox) -> bool:
-    return node.run("ping -c 1 -W 1 10.0.0.1").status == 0
+    return node.run("ping -c 1 -W 5 10.0.0.1").status == 0
 
 
 def test_fresh_node_has_its_address_route_and_name_server(make_sandbox: MakeSandbox) -> None:

@@ -23,7 +23,7 @@ def test_ifreload_moves_the_address_to_another_bridge(make_sandbox: MakeSandbox)
     node.run("sed -i s/vmbr0/vmbr7/ /etc/network/interfaces; ifreload -a").check()
     assert "10.0.0.251/24" in node.run("ip -br address show vmbr7").stdout
     assert not node.exists("/sys/class/net/vmbr0")
-    assert node.run("ping -c 1 -W 1 10.0.0.1").status == 0
+    assert node.run("ping -c 1 -W 5 10.0.0.1").status == 0
 
 
 def test_mistake_is_reported(make_sandbox: MakeSandbox) -> None:

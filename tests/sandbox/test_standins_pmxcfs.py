@@ -6,6 +6,7 @@ import pytest
 
 from .fixtures import HOSTS, MakeSandbox
 from .harness import Sandbox
+from .patience import LONGEST
 
 pytestmark = pytest.mark.sandbox
 Eventually = Callable[[Callable[[], bool]], None]
@@ -100,7 +101,7 @@ def test_database_is_sqlite_and_outlives_a_stop(node: Sandbox) -> None:
 
 
 def test_writable_only_some_time_after_corosync_has_quorum(make_sandbox: MakeSandbox, eventually: Eventually) -> None:
-    node = make_sandbox(files={"/etc/hosts": HOSTS}, settings={"quorum-delay": "1.5"})
+    node = make_sandbox(files={"/etc/hosts": HOSTS}, settings={"quorum-delay": f"{2 * LONGEST}"})
     node.remove(STUB)
     node.run("systemctl start pve-cluster && pvecm create mypve").check()
     assert "Quorate:          Yes" in node.run("pvecm status").stdout

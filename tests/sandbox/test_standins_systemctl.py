@@ -146,14 +146,24 @@ def test_try_restart_of_what_is_stopped_starts_nothing(node: Sandbox) -> None:
 
 
 def test_slow_unit_blocks_unless_told_not_to(node: Sandbox) -> None:
-    node.set_unit("slow", ExecStart="sleep 0.4")
+    node.set_unit("slow", ExecStart="until [ -e /run/go ]; do sleep 0.05; done")
     node.run("systemctl start --no-block slow").check()
-    assert node.run("sleep 0.1; systemctl is-active slow").stdout == "activating\n"
-    assert node.run("sleep 0.5; systemctl is-active slow").stdout == "active\n"
+    until = 'for i in $(seq 400); do [ "$(systemctl is-active slow)" != %s ] || exit 0; sleep 0.05; done; exit 1'
+    node.run(until % "activating").check()
+    node.run("timeout 0.3 systemctl start slow; test $? = 124").check()
+    node.run(f"touch /run/go; {until % 'active'}").check()
+
+
+def test_stop_returns_when_the_process_has_ended(node: Sandbox) -> None:
+    start = "trap 'sleep 0.5; touch /run/ended; exit' TERM; touch /run/begun; while :; do sleep 0.05; done"
+    node.put("/etc/systemd/system/lasting.service", f"[Service]\nExecStart={start}\n")
+    node.run("systemctl start lasting; until [ -e /run/begun ]; do sleep 0.05; done; systemctl stop lasting").check()
+    assert node.exists("/run/ended")
 
 
 def test_start_limit_takes_the_network_down(make_sandbox: MakeSandbox) -> None:
     node = make_sandbox()
+    node.set_unit("network", StartLimitIntervalSec="600")  # 10 s are over before the sixth where much else runs
     statuses = [node.run("systemctl restart network").status for _ in range(6)]
     assert statuses == [0, 0, 0, 0, 0, 1]
     assert "10.0.0.251" not in node.run("ip -br address").stdout
@@ -170,7 +180,7 @@ def test_units_of_one_call_start_in_the_order_of_the_boot(node: Sandbox) -> None
 
 def test_killed_process_is_seen(make_sandbox: MakeSandbox) -> None:
     node = make_sandbox()
-    node.run("kill -9 $(cat /run/standin/pids/sshd.service); sleep 0.1").check()
+    node.run("read -r pid </run/standin/pids/sshd.service; kill -9 $pid; while kill -0 $pid; do sleep 0.1; done")
     assert node.run("systemctl is-active sshd").stdout == "failed\n"
 
 

@@ -44,7 +44,7 @@ def test_each_boots_as_what_it_is(make_sandbox: MakeSandbox, name: str) -> None:
     node = make_sandbox(name, held=("pve-cluster", "pveproxy"))
     debian = name.startswith("pve-")
     etcnet = not debian and name != "alt-p11"
-    node.run("ping -q -c 1 -W 1 10.0.0.1").check()
+    node.run("ping -q -c 1 -W 5 10.0.0.1").check()
     running = dict(zip(UNITS.split(), node.run(f"systemctl is-active {UNITS}").stdout.split(), strict=True))
     assert running["network" if etcnet else "networking"] == "active"
     assert running["ssh" if debian else "sshd"] == "active"

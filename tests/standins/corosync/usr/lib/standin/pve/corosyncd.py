@@ -4,6 +4,7 @@ Nothing else of theirs asks or tells corosync anything, so that another corosync
 and no more: CONF, view, reload, expect, kill, make_key, quorumtool.
 """
 
+import contextlib
 import json
 import os
 import signal
@@ -75,4 +76,5 @@ def _process() -> dict[str, Any] | None:
 def _send(number: signal.Signals) -> None:
     found = _process()
     if found is not None:
-        os.kill(int(found["pid"]), number)
+        with contextlib.suppress(ProcessLookupError):  # it has ended since
+            os.kill(int(found["pid"]), number)

@@ -13,6 +13,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from .corosyncconf import Conf, parse
@@ -33,6 +34,7 @@ class Corosync:
         self.load()
         self.expected: int | None = None  # what `pvecm expected` asked for
         self.heard: dict[int, float] = {}
+        self.todo: list[Callable[[], None]] = []  # what signals ask for, one after the other
         self.shown = ""
         self.token = seconds("token", 0.6)
         self.interval = seconds("corosync-interval", 0.05)
@@ -68,13 +70,17 @@ class Corosync:
             wire.bind((own or "127.0.0.1", PORT))
             due = 0.0
             while True:
+                # What came while this process was kept from running counts before anybody is called gone.
+                while select.select([wire], [], [], 0)[0]:
+                    self._hear(wire.recv(65536))
+                while self.todo:
+                    self.todo.pop(0)()
                 now = time.monotonic()
                 if now >= due:
                     self._send(wire)
                     self._show()
                     due = now + self.interval
-                if select.select([wire], [], [], max(0.0, due - now))[0]:
-                    self._hear(wire.recv(65536))
+                select.select([wire], [], [], max(0.0, due - now))
 
     def _send(self, wire: socket.socket) -> None:
         if self.me is None:
@@ -132,8 +138,8 @@ def start() -> int:
         sys.exit(0)
 
     def serve(ready: object) -> None:
-        on_signal(signal.SIGHUP, corosync.load)
-        on_signal(signal.SIGUSR1, set_expected)
+        on_signal(signal.SIGHUP, lambda: corosync.todo.append(corosync.load))
+        on_signal(signal.SIGUSR1, lambda: corosync.todo.append(set_expected))
         on_signal(signal.SIGTERM, stop)
         corosync._show()
         ready()  # type: ignore[operator]

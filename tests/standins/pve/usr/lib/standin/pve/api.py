@@ -159,22 +159,32 @@ def start() -> int:
         certificates.update()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 
-    def load() -> None:
-        certificates.www_files()
-        context.load_cert_chain("/run/standin/pveproxy/pve-ssl.pem", "/run/standin/pveproxy/pve-ssl.key")
+    def load() -> bool:
+        """Whether key and certificate are there, whole, and belong together."""
+        try:
+            certificates.www_files()
+            context.load_cert_chain("/run/standin/pveproxy/pve-ssl.pem", "/run/standin/pveproxy/pve-ssl.key")
+        except (OSError, ssl.SSLError):
+            return False
+        return True
+
+    def load_again() -> None:
+        if not load():
+            signal.setitimer(signal.ITIMER_REAL, 0.2)
 
     def serve(ready: Any) -> None:
         on_signal(signal.SIGTERM, lambda: sys.exit(0))
-        while not certificates.present():
+        on_signal(signal.SIGALRM, load_again)
+        on_signal(signal.SIGHUP, load_again)
+        while not load():
             if ready is not None:
                 complain("/etc/pve/local/pve-ssl.key: failed to load local private key")
                 ready()
                 ready = None
             time.sleep(0.2)
-        load()
-        on_signal(signal.SIGHUP, load)
         server = http.server.ThreadingHTTPServer(("", PORT), Handler)
-        server.socket = context.wrap_socket(server.socket, server_side=True)
+        # Each connection's thread shakes hands: one who says nothing keeps no other waiting.
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
         if ready is not None:
             ready()
         server.serve_forever()

@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 
 from . import scale
-from .settings import nodename
+from .settings import nodename, replace
 
 PVE = Path("/etc/pve")
 
@@ -22,7 +22,7 @@ def _openssl(*words: str, stdin: str = "") -> str:
 
 def _write(path: Path, text: str) -> None:
     if not path.exists():
-        path.write_text(text)
+        replace(path, text)
 
 
 def _new_key(kind: tuple[str, str] = scale.CERTIFICATE_KEY) -> str:
@@ -66,7 +66,7 @@ def _node_certificate(*, force: bool) -> None:
         words = ["x509", "-req", "-days", "730", "-CA", f"{scratch}/ca.pem", "-CAkey", f"{scratch}/ca.key"]
         certificate = _openssl(*words, "-extfile", f"{scratch}/extensions", stdin=request)
     for path, content in ((folder / "pve-ssl.key", text), (folder / "pve-ssl.pem", certificate)):
-        path.write_text(content)
+        replace(path, content)
 
 
 def update(*, force: bool = False) -> None:
@@ -99,11 +99,6 @@ def fingerprint(certificate: str) -> str:
     """The SHA-256 fingerprint of a certificate in PEM, as 32 pairs joined by ':'."""
     shown = _openssl("x509", "-noout", "-fingerprint", "-sha256", stdin=certificate)
     return shown.partition("=")[2].strip()
-
-
-def present() -> bool:
-    """Whether this node has its certificate."""
-    return (PVE / "nodes" / nodename() / "pve-ssl.pem").exists()
 
 
 def www_files() -> None:

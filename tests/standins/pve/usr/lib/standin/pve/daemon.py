@@ -7,7 +7,7 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
-from .settings import RUNNING
+from .settings import RUNNING, replace
 
 _PR_SET_NAME = 15
 
@@ -36,8 +36,8 @@ def daemonize(name: str, serve: Callable[[Callable[[], None]], None]) -> int:
     def ready() -> None:
         unit = os.environ.get("UNIT")
         if unit:
-            (RUNNING / "pids" / unit).write_text(f"{os.getpid()}\n")
-        pid_file(name).write_text(f"{os.getpid()}\n")
+            replace(RUNNING / "pids" / unit, f"{os.getpid()}\n")
+        replace(pid_file(name), f"{os.getpid()}\n")
         os.write(told, b"\n")
         os.close(told)
 
@@ -50,8 +50,7 @@ def daemonize(name: str, serve: Callable[[Callable[[], None]], None]) -> int:
 
         traceback.print_exc()
         os._exit(1)
-    pid_file(name).unlink(missing_ok=True)
-    os._exit(0)
+    os._exit(0)  # the pid file stays: what it has open, its port too, is free only when the process is gone
 
 
 def pid_file(name: str) -> Path:

@@ -24,6 +24,13 @@ def seconds(name: str, default: float) -> float:
     return float(setting(name, str(default)))
 
 
+def replace(path: Path, text: str) -> None:
+    """Writes a file so that nobody ever sees a part of it, as PVE's file_set_contents does."""
+    new = path.with_name(f"{path.name}.tmp.{os.getpid()}")
+    new.write_text(text)
+    new.rename(path)
+
+
 def failing(name: str) -> bool:
     """Whether a test has switched this failure on."""
     return (STANDIN / "fail" / name).exists()

@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 from . import scale
-from .settings import die, era, nodename, ssh_dir
+from .settings import die, era, nodename, replace, ssh_dir
 
 ROOT = Path("/root/.ssh")
 CLUSTER_KEYS = Path("/etc/pve/priv/authorized_keys")
@@ -57,7 +57,7 @@ def share_authorized_keys() -> None:
             lines += [line for line in path.read_text().splitlines() if line and line not in lines]
     text = "".join(f"{line}\n" for line in lines)
     if not CLUSTER_KEYS.exists() or CLUSTER_KEYS.read_text() != text:
-        CLUSTER_KEYS.write_text(text)
+        replace(CLUSTER_KEYS, text)
     (ROOT / "authorized_keys.org").unlink(missing_ok=True)
     _link(mine, str(CLUSTER_KEYS))
 
@@ -74,7 +74,7 @@ def share_known_hosts(address: str) -> None:
         lines = [old for old in lines if old.split()[0] != name] + [line]
     text = "".join(f"{line}\n" for line in lines)
     if not CLUSTER_KNOWN.exists() or CLUSTER_KNOWN.read_text() != text:
-        CLUSTER_KNOWN.write_text(text)
+        replace(CLUSTER_KNOWN, text)
     _link(Path(ssh_dir(), "ssh_known_hosts"), str(CLUSTER_KNOWN))
 
 
