@@ -53,11 +53,20 @@ class Browser:
         self.complaints: list[str] = []
         self.requests: list[str] = []
         self._events: list[str] = []
-        pages = self.call("Target.getTargets")["targetInfos"]
-        page = next(one["targetId"] for one in pages if one["type"] == "page")
-        self._session = self.call("Target.attachToTarget", targetId=page, flatten=True)["sessionId"]
+        self._page = ""
+        self._session = self.call("Target.attachToTarget", targetId=self._first_page(), flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
+
+    def _first_page(self) -> str:
+        """The page that it opens by itself, a moment after it can be asked."""
+        deadline = time.monotonic() + LIMIT
+        while True:
+            for one in self.call("Target.getTargets")["targetInfos"]:
+                if one["type"] == "page":
+                    return str(one["targetId"])
+            assert time.monotonic() < deadline, f"the browser has no page within {LIMIT} s"
+            time.sleep(0.05)
 
     def close(self) -> None:
         """End this browser, and what it has started, alone."""
@@ -84,9 +93,10 @@ class Browser:
 
     def open(self, path: Path) -> None:
         """Load a file, to the end."""
-        self.complaints, self.requests, self._events = [], [], []
+        self.complaints, self.requests, self._events, self._page = [], [], [], ""
         self.call("Page.navigate", url=path.as_uri())
-        while "Page.loadEventFired" not in self._events:
+        # The page before it may still be loading.
+        while self._page != path.as_uri() or "Page.loadEventFired" not in self._events:
             self._next()
 
     def look(self, width: int, *, scheme: str = "light", media: str = "screen") -> None:
@@ -128,6 +138,8 @@ class Browser:
         text, _, self._left = self._left.partition(b"\0")
         message = dict(json.loads(text))
         method, parameters = message.get("method", ""), message.get("params", {})
+        if method == "Page.frameNavigated":
+            self._page, self._events = str(parameters["frame"]["url"]), []
         self._events.append(method)
         if method == "Runtime.exceptionThrown" or method == "Runtime.consoleAPICalled":
             self.complaints.append(json.dumps(parameters)[:500])

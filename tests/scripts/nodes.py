@@ -6,6 +6,7 @@ import functools
 import re
 import subprocess
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 from faults.sample import EVERY
 from sandbox import SHELLS, Sandbox, Saved, Switch, made_once
+from sandbox.patience import LONGEST
 
 from . import support
 from .support import Run
@@ -192,17 +194,25 @@ class Nodes:
 
     def whole(self, shell: str = "dash") -> None:
         """Fails unless all see all, in quorum, nothing is left over, and their scripts find all well and nothing to do."""
-        seen = dict.fromkeys(self.node, True)
+        self.agree()
         for name, box in self.node.items():
-            assert (members(box), in_quorum(box), trash(box)) == (seen, True, []), name
+            assert trash(box) == [], name
             support.sound_and_nothing_to_do(box, shell, f"/root/{name}.sh")
+
+    def agree(self) -> None:
+        """Fails unless each node sees all of them, and no other, in quorum: soon, for one whose network was switched."""
+        wanted = {name: (dict.fromkeys(self.node, True), True) for name in self.node}
+        end = time.monotonic() + 15 * LONGEST
+        while (found := {name: (members(box), in_quorum(box)) for name, box in self.node.items()}) != wanted:
+            assert time.monotonic() < end, found
+            time.sleep(0.1)
 
     def roll_back(self, shell: str = "dash") -> None:
         """Rolls all back, the last one first: they stay in the cluster, and apply and verify hold again."""
         for name in reversed(self.node):
             assert "pvecm delnode" in self.call(name, "rollback", shell=shell).expect(0).stdout
-        for name, box in self.node.items():
-            assert (members(box), in_quorum(box)) == (dict.fromkeys(self.node, True), True), name
+        for name in self.node:
+            self.agree()
             self.apply(name, shell=shell).expect(0)
             self.call(name, "verify", shell=shell).expect(0)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox import Change, Sandbox, Tree, diff_trees
+from sandbox.patience import LONGEST
 
 from .tap import Tap, parse
 
@@ -159,8 +160,7 @@ def verify(box: Sandbox, **more: Any) -> Run:
 
 def until_free(box: Sandbox) -> None:
     """Waits until nothing holds the lock: a command that a killed run has left does, for a moment."""
-    free = "[ ! -e /run/pvegen/lock ] || flock -n /run/pvegen/lock true"
-    box.run(f"for i in 1 2 3 4 5 6 7 8 9; do {{ {free}; }} && exit; sleep 0.5; done; exit 1").check()
+    box.run(f"[ ! -e /run/pvegen/lock ] || flock -w {20 * LONGEST} /run/pvegen/lock true").check()
 
 
 def picture(box: Sandbox, *, skip: Sequence[str] = ()) -> Tree:

@@ -66,6 +66,24 @@ def quick(node: Sandbox, seconds: float = 0.5) -> None:
     node.put("/usr/sbin/sleep", f'#!/bin/sh\n[ "$1" != 900 ] || set -- {seconds}\nexec /usr/bin/sleep "$@"\n', 0o755)
 
 
+OVER = "/run/time-is-over"
+
+
+def hold(node: Sandbox) -> None:
+    """From now on the timer's minutes are over when the test says so, by `over`."""
+    node.remove(OVER)
+    waits = f'[ "$1" != 900 ] || {{ until [ -e {OVER} ]; do /usr/bin/sleep 0.05; done; exit; }}'
+    node.put("/usr/sbin/sleep", f'#!/bin/sh\n{waits}\nexec /usr/bin/sleep "$@"\n', 0o755)
+
+
+def over(node: Sandbox) -> None:
+    """The timer's minutes are over: by itself it closes."""
+    node.put(OVER, "")
+    wait(node, f"[ ! -e {ADMITTED} ]")
+    wait(node, f"[ ! -e {UNIT} ]")
+    assert login(node) == CLOSED
+
+
 def in_force(node: Sandbox) -> bool:
     """Whether a login of root by password really succeeds; the node asks itself."""
     words = ["ssh", "-o", "PubkeyAuthentication=no", "-o", "StrictHostKeyChecking=no", "root@127.0.0.1", "true"]
@@ -85,7 +103,8 @@ def test_it_opens_and_close_closes(box: Sandbox) -> None:
 
 def test_it_is_armed_before_it_is_open(box: Sandbox) -> None:
     """When sshd is told, the unit for the next boot is enabled and the process that will close it runs."""
-    spy = f"test -e {UNIT} && systemctl is-enabled pvegen-close && pgrep -x sleep -a"
+    runs = "i=0; until pgrep -x sleep -a | grep ' sleep 900$'; do i=$((i+1)); [ $i -lt 200 ] || exit; sleep 0.05; done"
+    spy = f"test -e {UNIT} && systemctl is-enabled pvegen-close && {runs}"
     unit = box.read("/usr/lib/systemd/system/sshd.service")
     box.put("/usr/lib/systemd/system/sshd.service", unit.replace("ExecReload=", f"ExecReload=({spy}) >/tmp/spy 2>&1; "))
     call(box, "admit").expect(0)
@@ -96,12 +115,10 @@ def test_it_is_armed_before_it_is_open(box: Sandbox) -> None:
 
 
 def test_it_closes_by_itself_when_the_time_is_over(box: Sandbox) -> None:
-    quick(box, 1)
+    hold(box)
     call(box, "admit").expect(0)
     assert login(box) == OPEN
-    wait(box, f"[ ! -e {ADMITTED} ]")
-    wait(box, f"[ ! -e {UNIT} ]")
-    assert login(box) == CLOSED
+    over(box)
     box.remove("/usr/sbin/sleep")
 
 
@@ -230,39 +247,41 @@ def test_passwords_that_sshd_does_not_take_are_taken_for_that_time(box: Sandbox)
 
 def test_the_medium_with_the_script_may_be_taken_away(box: Sandbox) -> None:
     box.run("mkdir -p /mnt/stick && cp /root/pve1.sh /mnt/stick/").check()
-    quick(box, 1)
+    hold(box)
     call(box, "admit", path="/mnt/stick/pve1.sh").expect(0)
     box.remove("/mnt/stick")
     assert login(box) == OPEN
-    wait(box, f"[ ! -e {ADMITTED} ]")
+    over(box)
     box.remove("/usr/sbin/sleep")
-    assert login(box) == CLOSED
 
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_it_opens_and_closes_by_time_in_every_shell(box: Sandbox, shell: str) -> None:
     """And what waits for the time holds neither the lock nor the terminal."""
     words = [*SHELLS[shell], "/root/quick.sh"]
-    support.edit(box, ('sleep "$((open_minutes * 60))"', "sleep 2"), to="/root/quick.sh")
+    box.remove(OVER)
+    waits = f"until [ -e {OVER} ]; do sleep 0.05; done"
+    support.edit(box, ('sleep "$((open_minutes * 60))"', waits), to="/root/quick.sh")
     box.put("/usr/sbin/systemd-run", "#!/bin/sh\nexit 1\n", 0o755)  # the systemd of some release has none
     box.run([*words, "admit"], timeout=20).check()
     assert login(box) == OPEN
-    assert box.run("flock -n /run/pvegen/lock true").status == 0
-    wait(box, f"[ ! -e {UNIT} ]")
-    assert login(box) == CLOSED
+    support.until_free(box)
+    over(box)
+    box.remove(OVER)
     box.run([*words, "admit"], timeout=20).check()
     box.run([*words, "close"], timeout=20).check()
     assert login(box) == CLOSED
+    box.put(OVER, "")
     box.run("rm /usr/sbin/systemd-run").check()
 
 
 def test_it_closes_by_a_timer_of_systemd(box: Sandbox) -> None:
-    support.edit(box, ('--on-active="${open_minutes}m"', "--on-active=2"), to="/root/quick.sh")
-    box.run_file("/root/quick.sh", "admit").check()
+    hold(box)
+    call(box, "admit").expect(0)
     assert login(box) == OPEN
     assert box.run("systemctl is-active pvegen-close-later.timer").stdout == "active\n"
-    wait(box, f"[ ! -e {UNIT} ]")
-    assert login(box) == CLOSED
+    over(box)
+    box.remove("/usr/sbin/sleep")
 
 
 def test_a_script_that_is_no_file_cannot_admit(box: Sandbox) -> None:
@@ -282,8 +301,12 @@ def test_verify_tells_and_apply_leaves_it_open(box: Sandbox) -> None:
 
 def test_closing_waits_for_a_run_that_may_be_writing_sshds_file(box: Sandbox) -> None:
     call(box, "admit").expect(0)
-    box.run("flock /run/pvegen/lock /usr/bin/sleep 1.5 >/dev/null 2>&1 & /usr/bin/sleep 0.2").check()
+    box.run("rm -f /run/held /run/go").check()
+    holds = "echo >/run/held; until [ -e /run/go ]; do /usr/bin/sleep 0.05; done"
+    box.run(f"flock /run/pvegen/lock sh -c '{holds}' >/dev/null 2>&1 &").check()
+    wait(box, "[ -e /run/held ]")
     assert support.apply(box).status == 78
+    box.run("{ /usr/bin/sleep 1.5; echo >/run/go; } >/dev/null 2>&1 &").check()
     call(box, "close").expect(0)
     assert box.run("flock -n /run/pvegen/lock true").status == 0
     assert login(box) == CLOSED

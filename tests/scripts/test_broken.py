@@ -8,7 +8,20 @@ from sandbox import diff_trees
 from . import support
 from .test_join import wait
 from .test_network import addresses
-from .test_switch import BRIDGED, DIRECTORY, GUARD, IFACES, MANNERS, bridge, clean, files, network, node, under_way
+from .test_switch import (
+    BRIDGED,
+    DIRECTORY,
+    GUARD,
+    IFACES,
+    MANNERS,
+    bridge,
+    clean,
+    files,
+    network,
+    node,
+    under_way,
+    within,
+)
 
 pytestmark = pytest.mark.sandbox
 
@@ -21,7 +34,7 @@ def test_a_host_name_that_changes_meanwhile_does_not_stop_what_puts_the_network_
     with node(manner, silent=True) as nodes:
         box = nodes["pve1"]
         before = network(box)
-        with under_way(nodes, "--confirm-within", "4"):
+        with under_way(nodes, *within(4)):
             box.run(f"pkill -KILL -f {RUN}; echo leased >/proc/sys/kernel/hostname")
         wait(box, f"[ -e {DIRECTORY}/reverted ]", 20)
         assert network(box) == before
@@ -81,7 +94,7 @@ def test_a_disk_that_turns_read_only_within_the_switch(manner: str) -> None:
     with node(manner, silent=True) as nodes:
         box = nodes["pve1"]
         before = network(box)
-        with under_way(nodes, "--confirm-within", "8") as done:
+        with under_way(nodes, *within(8)) as done:
             wait(box, f"[ -s {DIRECTORY}/seen ]", 30)
             for place in ("/var/lib/pvegen", "/etc"):
                 box.run(f"mount --bind {place} {place} && mount -o remount,bind,ro {place}").check()
@@ -100,7 +113,7 @@ def test_whoever_takes_back_is_killed_and_the_timer_goes_on(manner: str) -> None
             '#!/bin/sh\n[ -e /run/once ] || { >/run/once; sleep 100; }\nexec timeout.real "$@"\n',
             0o755,
         )
-        with under_way(nodes, "--confirm-within", "8"):
+        with under_way(nodes, *within(8)):
             wait(box, f"[ -s {DIRECTORY}/seen ]", 30)
             support.edit(box, ("back_left=150", "back_left=2"), path=f"{DIRECTORY}/script.sh")
             box.run(f"pkill -INT -f {RUN}")
@@ -115,11 +128,12 @@ def test_confirm_does_not_keep_a_network_that_is_half_up() -> None:
     with node("exchange", silent=True) as nodes:
         box = nodes["pve1"]
         box.run("mv /usr/bin/systemctl /usr/bin/systemctl.real").check()
-        slow = 'case "$*" in "start network"*) sleep 3 ;; esac'
+        slow = 'case "$*" in "start network"*) until [ -e /run/go ]; do sleep 0.05; done ;; esac'
         box.put("/usr/bin/systemctl", f'#!/bin/bash\n{slow}\nexec -a systemctl /usr/bin/systemctl.real "$@"\n', 0o755)
-        with under_way(nodes, "--confirm-within", "30", "--confirm", "manual"):
+        with under_way(nodes, *within(30), "--confirm", "manual"):
             wait(box, "! ip addr | grep -q 10.0.0.251", 10)
             early = nodes.call("pve1", "confirm")
+            box.put("/run/go", "")
             assert early.status == 1 and "still being brought up" in early.stderr
             wait(box, "[ -s /run/pvegen/network ]", 10)
             nodes.call("pve1", "confirm").expect(0)
@@ -233,7 +247,7 @@ def test_a_disk_that_is_full_within_the_switch(manner: str) -> None:
     with node(manner, silent=True) as nodes:
         box = nodes["pve1"]
         before, disk = network(box), files(box)
-        with under_way(nodes, "--confirm-within", "5") as done:
+        with under_way(nodes, *within(5)) as done:
             wait(box, f"[ -s {DIRECTORY}/seen ]", 30)
             box.fill_disk()
         assert done[0].status == 1

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 import pytest
 from faults.sample import EVERY
+from sandbox.patience import LONGEST
 
 from .nodes import TARGETS, Nodes, bail, description, in_quorum, members, trash
 from .test_join import joined, ready, wait
@@ -25,11 +26,16 @@ def begin(nodes: Nodes, name: str) -> threading.Thread:
     nodes[name].forget_calls()
     thread = threading.Thread(target=lambda: swallow(nodes, name))
     thread.start()
-    for _ in range(600):
-        if [words for words in nodes[name].calls("pvecm") if words[1] == "add"]:
-            return thread
+    until_pvecm(nodes, name, "add")
+    return thread
+
+
+def until_pvecm(nodes: Nodes, name: str, command: str) -> None:
+    """Waits until a command of pvecm's has begun there."""
+    end = time.monotonic() + 30 * LONGEST
+    while not [words for words in nodes[name].calls("pvecm") if words[1] == command]:
+        assert time.monotonic() < end, f"pvecm {command} never began"
         time.sleep(0.02)
-    raise AssertionError("pvecm add never began")
 
 
 def swallow(nodes: Nodes, name: str) -> None:
@@ -96,10 +102,7 @@ def test_a_power_cut_of_the_first_node_during_create(target: str) -> None:
         with Nodes(description(target, 2), ["pve1"]) as nodes:
             thread = threading.Thread(target=lambda n=nodes: swallow(n, "pve1"))
             thread.start()
-            for _ in range(600):
-                if [words for words in nodes["pve1"].calls("pvecm") if words[1] == "create"]:
-                    break
-                time.sleep(0.02)
+            until_pvecm(nodes, "pve1", "create")
             time.sleep(after)
             nodes["pve1"].power_off()
             thread.join()

@@ -204,11 +204,11 @@ WAYS = ["flock", "numbers"]
 
 
 def locker(make: Make, way: str) -> Sandbox:
-    """A node whose script does nothing but take the lock, say so in /root/got, and hold it for /root/seconds."""
+    """A node whose script does nothing but take the lock, say so in /root/got, and hold it until /root/hold ends."""
     box = make(ALONE["alt-p8"], held=HELD)
-    hold = '\n        printf "%s\\n" "$$" >>/root/got\n        sleep "$(cat /root/seconds)"\n        exit 0\n'
+    hold = '\n        printf "%s\\n" "$$" >>/root/got\n        sh /root/hold\n        exit 0\n'
     support.edit(box, ("        take_lock\n        catch_signals\n", f"        take_lock{hold}"))
-    box.put("/root/seconds", "0\n")
+    box.put("/root/hold", "")
     if way == "numbers":
         box.run("mv /usr/bin/flock /root/").check()
     return box
@@ -220,12 +220,16 @@ def locker(make: Make, way: str) -> Sandbox:
 def test_of_runs_at_the_same_moment_one_gets_the_lock(make: Make, way: str, shell: str) -> None:
     """Also where all of them find the lock of a run that is dead: they come to ln together."""
     box = locker(make, way)
-    box.put("/root/seconds", "1.5\n")
+    # Until the other five have ended.
+    others = '[ "$(cat /root/ended | wc -l)" -ge 5 ]'
+    box.put("/root/hold", f"i=0; until {others} || [ $i -ge 600 ]; do i=$((i+1)); /usr/bin/sleep 0.05; done\n")
     box.put("/usr/sbin/ln", '#!/bin/sh\n/usr/bin/sleep 0.5\nexec /usr/bin/ln "$@"\n', 0o755)
     words = " ".join([*SHELLS[shell], PLACE, "apply"])
     for turn in range(2):
         box.remove("/root/got")
-        box.run(f"for n in 1 2 3 4 5 6; do {words} >/dev/null 2>&1 & done; wait", timeout=60).check()
+        box.put("/root/ended", "")
+        each = f"{{ {words} >/dev/null 2>&1; echo >>/root/ended; }}"
+        box.run(f"for n in 1 2 3 4 5 6; do {each} & done; wait", timeout=60).check()
         assert box.read("/root/got").count("\n") == 1, turn
     left = {path for path in box.tree("/run/pvegen") if "/run." in path or "/new." in path}
     assert len(left) == (way == "numbers")
@@ -235,13 +239,16 @@ def test_of_runs_at_the_same_moment_one_gets_the_lock(make: Make, way: str, shel
 @pytest.mark.parametrize("way", WAYS)
 def test_a_run_that_was_killed_does_not_hold_the_lock(make: Make, way: str, shell: str) -> None:
     box = locker(make, way)
-    box.put("/root/seconds", "30\n")
+    box.put("/root/hold", "exec sleep 60\n")
     words = " ".join([*SHELLS[shell], PLACE, "apply"])
     box.run(f"{words} >/dev/null 2>&1 & until [ -s /root/got ]; do /usr/bin/sleep 0.05; done").check()
     held = support.run(box, "apply", shell=shell, tap=False)
     assert held.status == 78 and "another run of a pvegen script is under way" in held.stdout
-    box.put("/root/seconds", "0\n")
-    box.run("read -r pid </root/got; kill -KILL $pid; pkill -KILL -f '^sleep 30'; /usr/bin/sleep 0.1")
+    box.put("/root/hold", "")
+    ended = "while [ -d /proc/$pid ] || pgrep -f '^sleep 60' >/dev/null; do /usr/bin/sleep 0.05; done"
+    box.run(f"read -r pid </root/got; kill -KILL $pid; pkill -KILL -f '^sleep 60'; {ended}").check()
+    if way == "flock":
+        support.until_free(box)
     support.run(box, "apply", shell=shell, tap=False).expect(0)
 
 

@@ -283,7 +283,11 @@ class Watch:
             return
 
     def _look_at_files(self, box: Sandbox) -> None:
-        for path, entry in box.tree("/root/.ssh", "/tmp", "/var/tmp", "/dev/shm").items():
+        try:
+            tree = box.tree("/root/.ssh", "/tmp", "/var/tmp", "/dev/shm")
+        except OSError:  # a file became a link while it was looked at; the next look sees it
+            return
+        for path, entry in tree.items():
             if entry.kind != "file":
                 continue
             if SECRET in entry.text:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 from sandbox import Sandbox
+from sandbox.patience import LONGEST
 
 from . import support
 from .nodes import TARGETS, Nodes, description
@@ -156,7 +157,7 @@ def test_a_gateway_with_a_link_local_address_is_asked_on_the_bridge(target: str)
         assert "gateway fe80::1 answers" in bridge(nodes, "verify").expect(1).failures
 
 
-SOON = ("--confirm-within", "3")
+SOON = ("--confirm-within", str(3 * LONGEST))
 
 
 @pytest.mark.parametrize("target", TARGETS)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from sandbox import Sandbox
+from sandbox.patience import LONGEST
 
 from . import support
 from .conftest import Make
@@ -264,7 +265,7 @@ def bridge_is_right(box: Sandbox, port: str = "eth0") -> None:
     assert box.read(f"{IFACES}/{port}/options") == OPTIONS
     assert not any(box.exists(f"{IFACES}/{port}/{name}") for name in ("ipv4address", "ipv4route", "ipv6address"))
     assert running(box, port)
-    assert box.run("ping -c 1 -W 2 10.0.0.1").status == 0
+    assert box.run("ping -c 1 -w 10 10.0.0.1").status == 0
     box.reboot()
     assert running(box, port), "not so after a reboot"
 
@@ -437,7 +438,7 @@ def test_a_route_of_another_nic_is_shown(make: Make) -> None:
     """Two default routes: the second is none of ours to remove."""
     box = make(ALONE["alt-p8"], nics={"eth0": ["10.0.0.251/24"], "eth1": ["10.0.9.5/24"]}, held=HELD)
     etcnet(box, "eth1", ipv4route="default via 10.0.9.1 metric 5\n")
-    run = support.apply(box, "--only", "bridge", "--confirm-within", "3").expect(1)
+    run = support.apply(box, "--only", "bridge", "--confirm-within", str(3 * LONGEST)).expect(1)
     assert "Seen last: the default route is via 10.0.0.1 on vmbr0" in run.stdout, run
     assert "default via 10.0.9.1" in box.run("ip route show default").stdout
 
@@ -570,7 +571,7 @@ def test_interfaces(make: Make, name: str) -> None:
         box.put(INTERFACES, before)
     applied(box, "bridge")
     assert box.read(INTERFACES) == after
-    assert box.run("ping -c 1 -W 2 10.0.0.1").status == 0
+    assert box.run("ping -c 1 -w 10 10.0.0.1").status == 0
 
 
 def test_interfaces_whose_block_lost_its_end(make: Make) -> None:

@@ -15,6 +15,7 @@ from sandbox import Sandbox, Tree, diff_trees, require_sandbox
 from sandbox.wiki import failures, type_commands
 
 from . import support
+from .test_join import wait
 
 pytestmark = pytest.mark.sandbox
 
@@ -43,6 +44,7 @@ def nodes() -> Iterator[Nodes]:
         support.apply(ours).expect(0)
         for box in (wiki, ours):
             box.reboot()
+            wait(box, "grep -q '\"quorate\": 1' /etc/pve/.members")
         yield Nodes(wiki.changes(), ours.changes(), running(wiki), running(ours))
 
 
