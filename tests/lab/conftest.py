@@ -40,10 +40,10 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         require_lab()
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _clean() -> None:
-    """What labs that were killed have left behind goes before the first scenario."""
-    if missing_programs() is None:
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """What labs that were killed have left behind goes before the first scenario of any worker: one of them kills labs."""
+    if missing_programs() is None and not session.config.option.collectonly:
         leftovers.clean()
 
 

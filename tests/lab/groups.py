@@ -9,6 +9,8 @@ import signal
 import time
 from pathlib import Path
 
+from sandbox.patience import LONGEST
+
 PREFIX = "pvegen-lab-"
 
 
@@ -52,7 +54,7 @@ class Group:
             remove_tree(path)
 
 
-def remove_tree(path: Path, limit: float = 10) -> None:
+def remove_tree(path: Path, limit: float = 10 * LONGEST) -> None:
     """Kills what runs in the group at PATH or below, and removes it; RuntimeError where that fails within LIMIT s."""
     end = time.monotonic() + limit
     while path.exists():

@@ -16,15 +16,17 @@ from sandbox import Machine, Switch
 from sandbox.holder import Holder
 from sandbox.inroot import Root
 from sandbox.machine import PATH
+from sandbox.patience import LONGEST
 
 from .groups import Group
+from .waiting import until
 
 # $1 the node's folder, $2 its lower layers. An overlay that has just been let go may take a moment to be free.
 _HOLD = """
 i=0
 until mount -t overlay -o "lowerdir=$2,upperdir=$1/upper,workdir=$1/work" lab "$1/root" 2>"$1/error"; do
     i=$((i + 1))
-    [ "$i" -lt 100 ] || { cat "$1/error" >&2; exit 1; }
+    [ "$i" -lt 600 ] || { cat "$1/error" >&2; exit 1; }
     sleep 0.05
 done
 rm -f "$1/error"
@@ -112,7 +114,7 @@ class Node(Machine):
             "--settings=no",
         ]
 
-    def _find_first(self, limit: float = 20) -> None:
+    def _find_first(self, limit: float = 20 * LONGEST) -> None:
         """Waits until systemd runs as the first process of the node, and gets hold of it."""
         assert self._process is not None
         end = time.monotonic() + limit
@@ -126,7 +128,7 @@ class Node(Machine):
                 raise self._failed("systemd did not start")
             time.sleep(0.02)
 
-    def until_up(self, limit: float = 90) -> None:
+    def until_up(self, limit: float = 90 * LONGEST) -> None:
         """Waits until all units that start at boot have started or failed."""
         end = time.monotonic() + limit
         while True:
@@ -137,11 +139,17 @@ class Node(Machine):
                 raise self._failed(f"still {said} {limit:g} s after it was switched on")
             time.sleep(0.1)
 
-    def stop(self, limit: float = 60) -> None:
+    def until_settled(self, limit: float = 60) -> None:
+        """Waits until no unit starts or stops, or is to be started again, and nobody has asked systemd for either."""
+        still = "systemctl list-units --all --plain --no-legend --state=activating,deactivating,reloading"
+        still += "; systemctl list-jobs --no-legend"
+        until(lambda: self.run(still).check().stdout == "", "no unit starts or stops", limit)
+
+    def stop(self, limit: float = 60 * LONGEST) -> None:
         """Shuts the node down in order (facts: "Poweroff: RTMIN+4 to PID 1")."""
         self._end_by(_POWER_OFF, limit)
 
-    def reboot(self, *, wait: bool = True, limit: float = 60) -> None:
+    def reboot(self, *, wait: bool = True, limit: float = 60 * LONGEST) -> None:
         """Shuts the node down in order and starts it again, its network as after a real reboot."""
         self._end_by(_REBOOT, limit)
         self.start(wait=wait)

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+from sandbox.patience import LONGEST
 from sandbox.trees import Tree
 from scripts import nodes as made
 from scripts import support
@@ -88,6 +89,9 @@ def files(node: Node) -> Tree:
 
 def clean(node: Node) -> None:
     """Nothing of a switch is left: no timer, no unit, no profile, no file."""
+    # systemd lets go of a scope only some time after the last process in it has ended.
+    scopes = "systemctl list-units --all --plain --no-legend 'pvegen*.scope'"
+    until(lambda: node.run(scopes).stdout == "", "no command of the network runs", 10)
     assert node.run("systemctl list-units --all --plain --no-legend 'pvegen*'").stdout == ""
     assert "pvegen" not in node.run("systemctl list-timers --all; systemctl --failed").stdout
     found = "find /run/systemd/transient /run/systemd/system /etc/systemd -name '*pvegen*' 2>/dev/null; ls /run/pvegen"
@@ -163,14 +167,14 @@ class Administrator:
 
     def words(self, command: str, *options: str) -> list[str]:
         """The command line that runs COMMAND on the node through ssh."""
-        words = ["BatchMode=yes", "StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "ConnectTimeout=5"]
+        words = ["BatchMode=yes", "StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "ConnectTimeout=20"]
         words = [word for option in words for word in ("-o", option)]
         return [*self._nodes.switch.enter(), "ssh", "-q", "-F", "none", "-i", str(self._key), *words, *options,
                 f"root@{ADDRESS}", command]  # fmt: skip
 
     def gets_in(self) -> bool:
         """Whether a new login succeeds."""
-        done = subprocess.run(self.words("hostname"), capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(self.words("hostname"), capture_output=True, text=True, timeout=60 * LONGEST, check=False)
         return done.stdout == "pve1\n"
 
     def start(self, command: str, *options: str) -> "subprocess.Popen[str]":

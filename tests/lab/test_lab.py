@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sandbox.patience import LONGEST
 
 from . import groups, leftovers, place, record, requirements, rootfs, service
 from .conftest import MakeLab
@@ -107,12 +108,12 @@ def test_by_hand(own: Path) -> None:
     assert up.returncode == 0, up.stderr
     assert "make lab-enter NODE=pve1" in up.stdout
     assert call("enter", "pve1", "sh", "-c", "hostname; ls /root", lab=own).stdout == "pve1\npve1.sh\n"
-    ping = ("enter", "pve1", "ping", "-c", "1", "-W", "1", "10.0.0.12")
-    assert call(*ping, lab=own).returncode == 0
+    ping = ("enter", "pve1", "ping", "-c", "1", "10.0.0.12", "-w")
+    assert call(*ping, "15", lab=own).returncode == 0
     assert call("unplug", "pve2", lab=own).returncode == 0
-    assert call(*ping, lab=own).returncode == 1
+    assert call(*ping, "1", lab=own).returncode == 1
     assert call("plug", "pve2", lab=own).returncode == 0
-    assert call(*ping, lab=own).returncode == 0
+    assert call(*ping, "15", lab=own).returncode == 0
     assert call("cut", "pve3", lab=own).returncode == 0
     assert "pve3         off" in call("list", lab=own).stdout
     assert call("enter", "pve3", "true", lab=own).stderr == "Error: pve3 is off: start it first\n"
@@ -155,7 +156,7 @@ def test_an_interrupted_lab_leaves_nothing(own: Path, monkeypatch: pytest.Monkey
     with subprocess.Popen([*WORDS, "up"], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         until(lambda: (own / "nodes").is_dir() and list((own / "nodes").iterdir()), "the nodes are being made")
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=60)
+        process.communicate(timeout=60 * LONGEST)
     until(lambda: list((own / "nodes").iterdir()) == [], "the nodes are gone")
     assert leftovers.find() == [] and not service.runs()
 
@@ -199,7 +200,8 @@ def test_nothing_of_a_lab_is_left(lab: MakeLab) -> None:
         folder, pid = nodes.folder, nodes["pve1"].pid
         assert folder.exists() and os.path.exists(f"/proc/{pid}")
         assert [path for path in groups.leftovers() if folder.name in path.name]
-    assert not folder.exists() and not os.path.exists(f"/proc/{pid}")
+    assert not folder.exists()
+    until(lambda: not os.path.exists(f"/proc/{pid}"), "the node's first process is gone")
     assert [path for path in groups.leftovers() if folder.name in path.name] == []
     assert str(folder) not in Path("/proc/mounts").read_text()
 

@@ -10,11 +10,12 @@ import time
 from pathlib import Path
 
 import pytest
+from sandbox.patience import LONGEST
 
 from . import place
 from .vm import requirements
 from .vm.image import Image, image
-from .vm.machine import Ended, VirtualMachine, qemu
+from .vm.machine import BOOT, Ended, VirtualMachine, qemu
 
 pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("vm")]
 
@@ -56,7 +57,7 @@ def test_machine_is_gone_when_its_starter_is_killed(empty: Path) -> None:
         pid = int(starter.stdout.readline())
         assert runs(pid)
         starter.send_signal(signal.SIGKILL)
-    end = time.monotonic() + 10
+    end = time.monotonic() + 10 * LONGEST
     while runs(pid):
         assert time.monotonic() < end, "QEMU is there still"
         time.sleep(0.1)
@@ -65,7 +66,7 @@ def test_machine_is_gone_when_its_starter_is_killed(empty: Path) -> None:
 def test_machine_that_ends_says_what_its_console_showed(empty: Path) -> None:
     """A virtual machine that ends is told with the last lines of its console."""
     with VirtualMachine(image(), empty) as machine, pytest.raises(Ended, match=r"has ended(.|\n)*Power down"):
-        next(machine.answers(120))
+        next(machine.answers(BOOT))
 
 
 def test_machine_has_no_network_card(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def test_joiner_first(lab: MakeLab) -> None:
     assert early.status == 78 and "not in cluster mypve yet" in early.stderr, str(early)
     public = nodes["pve2"].read("/root/.ssh/id_rsa.pub")
     nodes["pve1"].put("/root/.ssh/authorized_keys", public, 0o600)
-    nodes["pve2"].run("ssh-keyscan 10.0.0.11 >/root/.ssh/known_hosts 2>/dev/null").check()
+    nodes["pve2"].run("ssh-keyscan -T 60 10.0.0.11 >/root/.ssh/known_hosts 2>/dev/null").check()
     refused = nodes.apply("pve2").expect(78)
     assert refused.failures == ["join: pve1 is not in cluster mypve"]
     is_unjoined(nodes["pve2"])
@@ -115,7 +115,7 @@ def other_host_keys(lab: Lab, name: str) -> None:
 def test_changed_host_key(lab: MakeLab) -> None:
     """Changed host key (a man in the middle): refused, no password sent, untouched; the message leads out."""
     nodes = ready(lab, "alt-p11", "pve1", "pve2")
-    nodes["pve2"].run("ssh-keyscan 10.0.0.11 >/root/.ssh/known_hosts 2>/dev/null").check()
+    nodes["pve2"].run("ssh-keyscan -T 60 10.0.0.11 >/root/.ssh/known_hosts 2>/dev/null").check()
     other_host_keys(nodes, "pve1")
     with untouched(nodes["pve2"]):
         refused = nodes.apply("pve2", answers=ANSWERS)
@@ -153,6 +153,7 @@ def test_cable_out_before(lab: MakeLab) -> None:
         refused = nodes.apply("pve2").expect(78)
     assert "member pve1 does not answer" in str(refused.failures), str(refused)
     nodes["pve2"].plug()
+    nodes["pve2"].run("ping -c 1 -w 15 10.0.0.11").check()
     nodes.apply("pve2", answers=ANSWERS).expect(0)
     both_in(nodes, "pve1", "pve2")
 
@@ -180,7 +181,7 @@ def test_cable_out_while_asking(lab: MakeLab) -> None:
     nodes = ready(lab, "alt-p8", "pve1", "pve2")
     public = nodes["pve2"].read("/root/.ssh/id_rsa.pub")
     nodes["pve1"].run("cat >>/root/.ssh/authorized_keys", stdin=public).check()
-    nodes["pve2"].run("ssh-keyscan 10.0.0.11 >/root/.ssh/known_hosts 2>/dev/null").check()
+    nodes["pve2"].run("ssh-keyscan -T 60 10.0.0.11 >/root/.ssh/known_hosts 2>/dev/null").check()
     version = nodes["pve1"].read("/usr/bin/pveversion")
     nodes["pve1"].put("/usr/bin/pveversion", "#!/bin/sh\n: >/run/asked\nsleep 1000\n")
     with untouched(nodes["pve2"]):

@@ -65,6 +65,7 @@ def test_a_stray_configuration_that_was_imported(lab: MakeLab) -> None:
     node = nodes["pve1"]
     node.run("printf '10.0.0.11 pve1.localdomain pve1\\n' >>/etc/hosts; systemctl start pve-cluster").check()
     assert node.exists("/etc/pve/corosync.conf")
+    node.until_settled()  # corosync, which pve-cluster wants, comes after it
     before = pictured(node)
     done = nodes.apply("pve1").expect(78)
     assert "an example was taken for a cluster's configuration" in str(done.failures)

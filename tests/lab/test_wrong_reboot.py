@@ -52,7 +52,7 @@ def test_the_next_boot_does_not_prove_the_new_network(lab: MakeLab, target: str)
     nodes.carry("pve1")
     assert "was taken back" in bridge(nodes, "--activate", "reboot", "--confirm-within", "1").expect(1).stdout
     # The guard at boot gives a minute more, for the boot itself.
-    support.edit(node, ("switch_within + 60", "switch_within + 9"), path=f"{DIRECTORY}/script.sh")
+    support.edit(node, ("switch_within + 60", "switch_within + 19"), path=f"{DIRECTORY}/script.sh")
     node.reboot()
     nodes.until(lambda: decided(node, "reverted"), "the old network is back")
     assert is_old(node)

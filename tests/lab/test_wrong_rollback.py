@@ -38,9 +38,9 @@ def test_before_joining(lab: MakeLab, target: str) -> None:
     assert diff_trees(before, files(node)) != []
     nodes.call("pve2", "rollback", timeout=200).expect(0)
     assert diff_trees(before, files(node)) == []
-    nodes["pve1"].run("ping -c 1 -W 5 10.0.0.12").check()
+    nodes["pve1"].run("ping -c 1 -w 15 10.0.0.12").check()
     node.reboot()
-    nodes["pve1"].run("ping -c 1 -W 5 10.0.0.12").check()
+    nodes["pve1"].run("ping -c 1 -w 15 10.0.0.12").check()
     nodes.prepare("pve2")
 
 

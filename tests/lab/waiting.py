@@ -3,9 +3,15 @@
 import time
 from collections.abc import Callable
 
+from sandbox.patience import LONGEST
+
 
 def until(holds: Callable[[], object], what: str, limit: float = 60, *, every: float = 0.2) -> float:
-    """Waits until HOLDS gives something true; gives the seconds it took, AssertionError with WHAT after LIMIT s."""
+    """Waits until HOLDS gives something true; gives the seconds it took, AssertionError with WHAT after LIMIT s.
+
+    Where all takes longer (sandbox.patience) the limit is as much longer.
+    """
+    limit *= LONGEST
     start = time.monotonic()
     while not holds():
         waited = time.monotonic() - start

@@ -5,12 +5,13 @@ What a message says is done literally: the commands are taken out of what the sc
 
 import re
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from sandbox import Tree, diff_trees
 from sandbox.machine import Result
+from sandbox.patience import LONGEST
 from scripts.nodes import ANSWERS, members
 from scripts.support import Run
 
@@ -54,13 +55,17 @@ class Going:
     def goes(self) -> bool:
         return not self._future.done()
 
+    def wait(self, seconds: float) -> None:
+        """Waits until it has ended, no longer than that."""
+        wait([self._future], seconds)
+
     def ended(self) -> Run:
         """How it ended, when it has."""
-        return self._future.result(JOIN_LIMIT)
+        return self._future.result(JOIN_LIMIT * LONGEST)
 
     def cut(self) -> None:
         """Waits until it is over on a node that has lost its power: what it was then is no matter."""
-        self._future.exception(60)
+        self._future.exception(60 * LONGEST)
 
 
 def help_of(run: Run) -> str:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import Any
 
 from sandbox import Sandbox
+
+from lab.waiting import until
 
 from . import wanted
 from .wanted import Links
@@ -93,3 +96,19 @@ def not_as_described(box: Sandbox, text: str, name: str) -> list[str]:
         through = {port: some for port, some in vlans(box).items() if port in aware}
         wrong += [f"VLANs are {through}, not {aware}"] if through != aware else []
     return wrong
+
+
+def _carries(box: Sandbox, text: str, name: str) -> bool:
+    """Whether all interfaces that are described are up, and frames pass all that are ports."""
+    up = {own: {"up": link["up"]} for own, link in wanted.links(text, name).items()}
+    return differences(up, links(box)) == [] and wanted.ports(text, name).items() <= ports(box).items()
+
+
+def as_described(box: Sandbox, text: str, name: str) -> None:
+    """Fails where the kernel's network is not what the description states; says each difference.
+
+    What the kernel does by itself, some time after it was told to, is waited for: carriers, and ports that pass frames.
+    """
+    with contextlib.suppress(AssertionError):  # what is missing then is said below
+        until(lambda: _carries(box, text, name), "all have a carrier", 15)
+    assert not_as_described(box, text, name) == []

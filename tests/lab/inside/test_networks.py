@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 
 import pytest
 from sandbox import Sandbox
+
+from lab.waiting import until
 
 from . import found, wanted
 from .cluster import Cluster
@@ -41,7 +42,7 @@ def test_frames_pass(cluster: Cluster) -> None:
     """Frames pass bonds, VLANs and bridges, large ones where the description says so; guests' in their VLANs alone."""
     assert cluster.unreached() == []
     for number, passes in cluster.network.guests.items():
-        assert guest_reaches(cluster.node["pve1"], number) == passes
+        assert guest_reaches(cluster.node["pve1"], number, 60 if passes else 4) == passes
 
 
 @through_all
@@ -60,13 +61,12 @@ def test_cable_of_a_bond_may_be_cut(cluster: Cluster) -> None:
 
 def until_whole(box: Sandbox, bond: str) -> None:
     """Until both NICs of a bond are in use; with LACP, in one aggregator with a partner."""
-    end = time.monotonic() + 60
-    while True:
+
+    def is_whole() -> bool:
         status = box.run(f"cat /proc/net/bonding/{bond}").check().stdout
-        if status.count("MII Status: up") == 3 and ("802.3ad" not in status or "Number of ports: 2" in status):
-            return
-        assert time.monotonic() < end, status
-        time.sleep(0.2)
+        return status.count("MII Status: up") == 3 and ("802.3ad" not in status or "Number of ports: 2" in status)
+
+    until(is_whole, f"both NICs of {bond} are in use")
 
 
 WRONG = {
@@ -93,14 +93,14 @@ def test_what_somebody_took_apart_is_seen_and_mended(cluster: Cluster) -> None:
     cluster.as_described("pve1")
 
 
-def guest_reaches(box: Sandbox, number: int) -> bool:
-    """Whether a guest whose port on vmbr0 is in a VLAN gets an answer from the switch."""
+def guest_reaches(box: Sandbox, number: int, seconds: int) -> bool:
+    """Whether a guest whose port on vmbr0 is in a VLAN gets an answer from the switch within that time."""
     subnet = number // 10
     box.run("ip link add tap100i0 type veth peer name guest && ip link set tap100i0 master vmbr0 up").check()
     box.run("ip link set guest up && bridge vlan del vid 1 dev tap100i0").check()
     box.run(f"bridge vlan add vid {number} pvid untagged dev tap100i0").check()
     box.run(f"ip addr add 10.{subnet}.0.251/24 dev guest").check()
-    answered = box.run(f"ping -c 1 -w 4 10.{subnet}.0.1").status == 0
+    answered = box.run(f"ping -c 1 -w {seconds} 10.{subnet}.0.1").status == 0
     box.run("ip link del guest").check()
     return answered
 

@@ -13,6 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from sandbox.patience import LONGEST
+
 from .image import INIT, Image
 
 # Two processors, emulated by a thread each. The root's disk is an NVMe, for which Debian's kernel needs no module and so
@@ -28,7 +30,7 @@ _KERNEL = f"console=ttyS0 quiet panic=-1 root=/dev/nvme0n1 rootfstype=ext4 ro in
 _FASTER = (
     "norandmaps nokaslr mitigations=off init_on_alloc=0 audit=0 apparmor=0 transparent_hugepage=never tsc=reliable"
 )
-BOOT = 120
+BOOT = 120 * LONGEST
 """Seconds within which the machine has to say something."""
 
 

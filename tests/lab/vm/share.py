@@ -11,7 +11,7 @@ from sandbox.systems import SYSTEMS, load_system
 from lab import place
 
 PARTS = (
-    "tests/lab/__init__.py", "tests/lab/place.py", "tests/lab/inside", "tests/sandbox", "tests/standins",
+    "tests/lab/__init__.py", "tests/lab/place.py", "tests/lab/waiting.py", "tests/lab/inside", "tests/sandbox", "tests/standins",
     "tests/scripts", "tests/faults", "examples/mypve.toml",
 )  # fmt: skip
 
