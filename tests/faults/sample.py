@@ -5,9 +5,10 @@ from __future__ import annotations
 import itertools
 import os
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
+Name = TypeVar("Name")
 Point = TypeVar("Point")
 
 USUAL_SEED = "1"
@@ -40,8 +41,26 @@ def pick(points: Sequence[Point], count: int, *key: object) -> list[Point]:
     if EVERY or count >= len(points):
         return list(points)
     by_chance = chance(*key)
-    edges = [len(points) * n // count for n in range(count + 1)]
+    edges = _edges(len(points), count)
     return [points[by_chance.randrange(low, high)] for low, high in itertools.pairwise(edges)]
+
+
+def pick_named(groups: Mapping[Name, Sequence[Point]], count: int, *key: object) -> list[tuple[Name, Point]]:
+    """COUNT of the (group, point), of each group in turn as many; all where every one is wanted.
+
+    What is picked of a group hangs on the points themselves and not on their places: where runs differ a little in
+    what they do, because they wait for something more shortly, one point more or less leaves the others as they are.
+    """
+    found: list[tuple[Name, Point]] = []
+    for (name, points), (low, high) in zip(groups.items(), itertools.pairwise(_edges(count, len(groups))), strict=True):
+        by_chance = sorted(points, key=lambda point: chance(*key, name, point).random())
+        found += [(name, point) for point in (points if EVERY else by_chance[: high - low])]
+    return found
+
+
+def _edges(length: int, parts: int) -> list[int]:
+    """Where as many parts of a length begin, and its end."""
+    return [length * n // parts for n in range(parts + 1)]
 
 
 def share(points: Sequence[Point], part: int) -> list[Point]:

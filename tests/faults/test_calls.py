@@ -105,8 +105,7 @@ def ended_well(done: Run, why: object) -> None:
 
 @pytest.mark.parametrize(("row", "column", "part"), cells(CALLS))
 def test_a_call_that_fails(row: str, column: str, part: int, request: pytest.FixtureRequest) -> None:
-    points = points_of(column, failing)
-    mine = sample.share(sample.pick(points, SAMPLE[row][column], row, column), part)
+    points, mine = points_of(row, column, part, SAMPLE[row][column], failing)
     for role, target, (kind, path, error) in mine:
         why = f"{error} on {kind} of {path}: {role} {target}"
         with trial(role, target) as tried:
@@ -126,7 +125,7 @@ def test_a_call_that_fails(row: str, column: str, part: int, request: pytest.Fix
             if error == "EIO" and role == "alone":
                 tried.box.power_cut()
             tried.finish(why, booted=error == "EIO")
-    hand_over(request, row, column, len(points), len(mine), part, sample.PARTS)
+    hand_over(request, row, column, points, len(mine), part, sample.PARTS)
 
 
 @functools.cache
@@ -137,8 +136,7 @@ def sizes(role: str, target: str) -> list[int]:
 
 @pytest.mark.parametrize(("row", "column", "part"), cells(DISK))
 def test_a_full_disk(row: str, column: str, part: int, request: pytest.FixtureRequest) -> None:
-    points = points_of(column, sizes)
-    mine = sample.share(sample.pick(points, SAMPLE[row][column], row, column), part)
+    points, mine = points_of(row, column, part, SAMPLE[row][column], sizes)
     for role, target, free in mine:
         why = f"{free} bytes free: {role} {target}"
         with trial(role, target) as tried:
@@ -152,7 +150,7 @@ def test_a_full_disk(row: str, column: str, part: int, request: pytest.FixtureRe
                 assert re.search(r"cannot write|No space left|free", done.stdout + done.stderr), (why, str(done))
             assert half(before, undisturbed(role, target), end_state(tried.box)) == [], (why, str(done))
             tried.finish(why, booted=True)
-    hand_over(request, row, column, len(points), len(mine), part, sample.PARTS)
+    hand_over(request, row, column, points, len(mine), part, sample.PARTS)
 
 
 @pytest.mark.parametrize("target", TARGETS)

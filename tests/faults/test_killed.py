@@ -9,11 +9,12 @@ import re
 from typing import Any
 
 import pytest
+from sandbox import diff_trees
 from scripts.nodes import TARGETS, trash
 
 from . import sample
 from .table import COLUMNS, ROWS, hand_over
-from .trials import ADMINS, Trial, commands, points_of, trial
+from .trials import ADMINS, Trial, commands, end_state, points_of, trial
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.faults]
 
@@ -49,8 +50,7 @@ def cells(*rows: str) -> list[Any]:
 @pytest.mark.parametrize(("row", "column", "part"), cells(KILLED, CUT))
 def test_dead_before_any_command(row: str, column: str, part: int, request: pytest.FixtureRequest) -> None:
     """Where the power is lost the node boots first, with what is on its disk."""
-    points = points_of(column, commands)
-    mine = sample.share(sample.pick(points, SAMPLE[row][column], row, column), part)
+    points, mine = points_of(row, column, part, SAMPLE[row][column], commands)
     for role, target, point in mine:
         with trial(role, target) as tried:
             died = killed(tried, point)
@@ -59,26 +59,26 @@ def test_dead_before_any_command(row: str, column: str, part: int, request: pyte
             if row == CUT:
                 tried.box.power_cut()
             tried.finish(f"{row}: {role} {target} {point}", booted=row == CUT)
-    hand_over(request, row, column, len(points), len(mine), part, sample.PARTS)
+    hand_over(request, row, column, points, len(mine), part, sample.PARTS)
 
 
 @pytest.mark.parametrize(("row", "column", "part"), cells(SIGNAL))
 def test_a_signal_before_any_command(row: str, column: str, part: int, request: pytest.FixtureRequest) -> None:
     """The run says so and ends with the status of the signal, or where it must not be broken off goes on to its end."""
-    points = points_of(column, commands)
-    mine = sample.share(sample.pick(points, SAMPLE[row][column], row, column), part)
+    points, mine = points_of(row, column, part, SAMPLE[row][column], commands)
     for role, target, point in mine:
         name = sample.chance(row, column, point).choice(sorted(STATUS))
         with trial(role, target) as tried:
+            before = end_state(tried.box)
             done = killed(tried, point, name)
             why = f"{name}: {role} {target} {point}"
             # Before the run has caught its signals it has done nothing, and may end without a word.
             assert done.status in (0, STATUS[name]), (why, done)
-            if done.status and tried.box.exists("/var/lib/pvegen"):
+            if done.status and diff_trees(before, end_state(tried.box)):
                 assert re.search(r"^Bail out! interrupted", done.stdout, re.M), (why, done)
             assert [path for path in trash(tried.box) if path.endswith(".pvegen")] == [], why
             tried.finish(why)
-    hand_over(request, row, column, len(points), len(mine), part, sample.PARTS)
+    hand_over(request, row, column, points, len(mine), part, sample.PARTS)
 
 
 @pytest.mark.parametrize("target", TARGETS)

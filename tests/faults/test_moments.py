@@ -87,13 +87,12 @@ DISTURB = {CLOSED: close_terminal, TWO: run_twice, CLOCK: set_back}
 
 @pytest.mark.parametrize(("row", "column", "part"), cells(*DISTURB))
 def test_what_comes_at_a_moment(row: str, column: str, part: int, request: pytest.FixtureRequest) -> None:
-    points = points_of(column, moments)
-    mine = sample.share(sample.pick(points, SAMPLE[row][column], row, column), part)
+    points, mine = points_of(row, column, part, SAMPLE[row][column], moments)
     for role, target, after in mine:
         with trial(role, target) as tried:
             DISTURB[row](tried, after)
             tried.finish(f"{row}: {after} s: {role} {target}", booted=True)
-    hand_over(request, row, column, len(points), len(mine), part, sample.PARTS)
+    hand_over(request, row, column, points, len(mine), part, sample.PARTS)
 
 
 @pytest.mark.parametrize("target", TARGETS)

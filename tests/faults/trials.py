@@ -20,6 +20,7 @@ from scripts.nodes import TARGETS, Nodes, bail, description, trash
 from scripts.support import Run
 from scripts.test_join import a_pair, wait
 
+from . import sample
 from .table import COLUMNS
 
 LIMITS = "[limits]\nunit = 10\nnetwork = 8\napi = 15\n"
@@ -235,6 +236,10 @@ def seen(role: str, target: str) -> Seen:
     return made_once(f"undisturbed {role} {target}", make)
 
 
-def points_of(column: str, of: Callable[[str, str], list[Any]]) -> list[tuple[str, str, Any]]:
-    """All (role, target, point) of a column, the points being those that OF gives."""
-    return [(role, target, point) for role, target in ROLES[column] for point in of(role, target)]
+def points_of(
+    row: str, column: str, part: int, count: int, of: Callable[[str, str], list[Any]]
+) -> tuple[int, list[tuple[str, str, Any]]]:
+    """How many points a cell of the table has, those that OF gives, and the (role, target, point) that a part tries."""
+    points = {role_and_target: of(*role_and_target) for role_and_target in ROLES[column]}
+    picked = [(*group, point) for group, point in sample.pick_named(points, count, row, column)]
+    return sum(map(len, points.values())), sample.share(picked, part)

@@ -45,3 +45,18 @@ def test_a_sample_is_of_every_stretch_and_the_same_each_time() -> None:
     assert picked == sample.pick(points, 10, "x")
     assert sorted(point for part in range(sample.PARTS) for point in sample.share(points, part)) == points
     assert sample.pick(points[:5], 10) == points[:5]
+
+
+def test_a_sample_by_names_is_of_every_group_and_outlives_a_point_more_or_less() -> None:
+    groups = {"a": list(range(100)), "b": list(range(60))}
+    picked = sample.pick_named(groups, 5, "x")
+    if sample.EVERY:
+        assert len(picked) == 160
+        return
+    assert [name for name, _ in picked] == ["a"] * 2 + ["b"] * 3
+    assert picked == sample.pick_named(groups, 5, "x")
+    chosen = {point for name, point in picked if name == "a"}
+    others = [point for point in range(100) if point not in chosen]
+    for gone in others[:20]:
+        fewer = {**groups, "a": [point for point in range(100) if point != gone]}
+        assert sorted(sample.pick_named(fewer, 5, "x")) == sorted(picked)
