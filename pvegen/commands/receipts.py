@@ -10,9 +10,9 @@ from pvegen.bundle import file
 from pvegen.errors import MISTAKES, Refused
 from pvegen.receipts import built as builds
 from pvegen.receipts import data, digest, table
-from pvegen.receipts.history import dated
+from pvegen.receipts.history import Dated, dated
 from pvegen.receipts.page import page
-from pvegen.receipts.picture import Remark, put_together
+from pvegen.receipts.picture import Built, Remark, put_together
 from pvegen.receipts.read import BrokenReceipt, Receipt, load
 
 
@@ -39,14 +39,17 @@ def receipts(paths: Sequence[Path], *, built: Path | None, html: Path | None, se
     if not ours:
         raise Refused(table.texts()["none"])
     known = known or builds.beside(cluster)
-    folder = built or builds.place(cluster)
-    picture = put_together(
-        ours, known, left_out=complaints, date=lambda receipt: dated(folder, receipt.node, receipt.script)
-    )
+    picture = put_together(ours, known, left_out=complaints, date=lambda receipt: _date(receipt, built, known))
     print(data.text(picture, known) if form == "json" else table.text(picture, known))
     if html:
         file.write(html, page(picture, known).encode())
     return 0 if picture.complete and not complaints else MISTAKES
+
+
+def _date(receipt: Receipt, built: Path | None, known: Built | None) -> Dated | None:
+    """The build that a node ran, if it is another one than is built."""
+    folder = built or builds.place(receipt.cluster)
+    return dated(folder, receipt.node, receipt.script, known.digests[receipt.node]) if known else None
 
 
 def _load(paths: Sequence[Path]) -> tuple[list[Receipt], list[Remark]]:

@@ -1,20 +1,28 @@
-"""When a script that is not the one built here was built: its digest in git's history of the folder."""
+"""When a script that is not the one built here was built: its digest in git's history."""
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+# Whatever the repository's own configuration wants: nothing is run, fetched, asked or shown in between.
+_LOG = (
+    "-c", "log.showRoot=true", "log", "--exclude=refs/stash", "--all", "--full-history", "--topo-order", "-m", "-s",
+    "--no-show-signature", "--no-textconv", "--no-ext-diff", "--no-color", "--date=short", "--format=%H %h %cd",
+)  # fmt: skip
+_ALONE = {"GIT_ALLOW_PROTOCOL": "none", "GIT_NO_LAZY_FETCH": "1", "GIT_TERMINAL_PROMPT": "0"}
+_OTHERS = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR")
 
 
 class Dated(NamedTuple):
     """A build in git's history.
 
-    age: older, newer or branch (neither before nor after what is checked out); commit:
-    the one that brought it, shortened; date: that of the commit, YYYY-MM-DD.
+    age: older or newer than what is built here, or branch (neither is before the other);
+    commit: the one that brought it, shortened; date: that of the commit, YYYY-MM-DD.
     """
 
     age: str
@@ -22,30 +30,72 @@ class Dated(NamedTuple):
     date: str
 
 
-def dated(folder: Path, node: str, digest: str) -> Dated | None:
-    """The build of a node's script by its digest; None where git does not know it, or there is no git.
+class _Commit(NamedTuple):
+    whole: str
+    short: str
+    date: str
 
-    folder: what is built, in its place in the working tree; digest: 64 hexadecimal digits,
-    as in the script's second line.
+
+def dated(folder: Path, node: str, digest: str, built: str) -> Dated | None:
+    """The build of a node's script by its digest; None where git does not know it.
+
+    Nor does it where it has a part of the history alone (a shallow clone), or is not there.
+    folder: what is built, in its place in the working tree; digest, built: 64 hexadecimal
+    digits, as in a script's second line, of what ran on the node and of what is built here.
     """
-    if not _DIGEST.fullmatch(digest):
+    if not _DIGEST.fullmatch(digest) or _git(folder, "rev-parse", "--is-shallow-repository") != "false\n":
         return None
-    words = ["--all", "--no-textconv", "--no-ext-diff", "--format=%H %h %cs", f"-S{digest}", "--", f"{node}.sh"]
-    found = _git(folder, "log", *words)
-    if not found:
-        return None
-    whole, short, date = found.splitlines()[-1].split()
-    if _git(folder, "merge-base", "--is-ancestor", whole, "HEAD") is not None:
-        return Dated("older", short, date)
-    ahead = _git(folder, "merge-base", "--is-ancestor", "HEAD", whole) is not None
-    return Dated("newer" if ahead else "branch", short, date)
+    found = _brought(folder, node, digest)
+    here = _commit_of(folder, node, built)
+    after = [commit for commit in found if commit.whole != here and _is_before(folder, here, commit.whole)]
+    if after:
+        return _of("newer", after[-1])
+    before = [commit for commit in found if _is_before(folder, commit.whole, here)]
+    if before:
+        return _of("older", before[0])
+    return _of("branch", found[0]) if found else None
+
+
+def _of(age: str, commit: _Commit) -> Dated:
+    return Dated(age, commit.short, commit.date)
+
+
+def _commit_of(folder: Path, node: str, built: str) -> str:
+    """Where what is built here stands in the history: what is checked out, unless that has another build."""
+    brought = [] if _has(folder, node, built, "HEAD") else _brought(folder, node, built)
+    return brought[0].whole if brought else (_git(folder, "rev-parse", "HEAD") or "").strip()
+
+
+def _brought(folder: Path, node: str, digest: str) -> list[_Commit]:
+    """The commits that brought a build, the newest first: wherever the folder was then, and in merges, too."""
+    lines = (_git(folder, *_LOG, f"-S{digest}", "--", _script(node)) or "").splitlines()
+    commits = [_Commit(*line.split()) for line in dict.fromkeys(lines)]
+    # Those that took it away are found as well.
+    return [commit for commit in commits if _has(folder, node, digest, commit.whole)]
+
+
+def _script(node: str) -> str:
+    return f":(top,glob)**/{node}.sh"
+
+
+def _has(folder: Path, node: str, digest: str, commit: str) -> bool:
+    return _git(folder, "grep", "-q", "-F", "-e", digest, commit, "--", _script(node)) is not None
+
+
+def _is_before(folder: Path, one: str, other: str) -> bool:
+    """Whether a commit is the other one, or before it."""
+    return _git(folder, "merge-base", "--is-ancestor", one, other) is not None
 
 
 def _git(folder: Path, *words: str) -> str | None:
     """What git prints; None where it fails or is not there."""
+    alone = {name: value for name, value in os.environ.items() if name not in _OTHERS} | _ALONE
     try:
-        called = ["git", "-C", str(folder), *words]
-        done = subprocess.run(called, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(
+            ["git", "-C", str(folder), *words],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=alone, timeout=60,
+            check=False,
+        )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return done.stdout if done.returncode == 0 else None
+    return done.stdout.decode(errors="replace") if done.returncode == 0 else None

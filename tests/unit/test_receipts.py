@@ -485,7 +485,7 @@ def test_a_node_that_ran_another_build_is_told_which(desk: Path, capsys: pytest.
     assert [one["code"] for one in data["contradictions"] + data["next"]] == ["ran_older", "next_again"]
     words, data = asked(scripts["coming"])
     assert f"pve2 ran a newer build, that of {after} ({day})" in words and "NEWER BUILD" in words
-    assert f"bring this tree to {after} or later" in words and "carry what" not in words
+    assert f"pve2: see what {after} brings, take it into this tree and build" in words and "carry what" not in words
     words, data = asked(scripts["aside"])
     assert f"pve2 ran a build of another branch, that of {aside} ({day})" in words and "OTHER BRANCH" in words
     assert [one["code"] for one in data["next"]] == ["next_branch"]
