@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='9ed507d1201a11fa184bd93b2c219cb7bf594602bef7fd77fa9fabc27bc3f32d'
+digest='e0630b97fe79479e8f25c1d142bd8281727f914e85e185d1b9fa41390247ba6f'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -564,6 +564,11 @@ run_call() {
     phase=need step='' step_title='' top=0 points=0 points_bad=0 bad=0 changes=0 passed=''
     looks=0 temporary='' touched='' on_change='' check_with=''
     forget_looks
+    case $call$receipt_file in
+        # The receipt tells what a reader that goes away has not seen.
+        verify* | check?*) trap '' PIPE ;;
+        *) ;;
+    esac
     tap_begin
     if [ "$call" = apply ] || [ "$call" = rollback ]; then
         is_root || refuse 'run as root'
@@ -682,7 +687,8 @@ catch_signals() {
 }
 
 interrupted() {
-    trap '' HUP INT TERM
+    # What ends us may have ended whoever reads the output, too.
+    trap '' HUP INT TERM PIPE
     [ -z "${temporary:-}" ] || rm -f "$temporary"
     [ -z "$undo" ] || "$undo"
     case $call in
@@ -1067,6 +1073,9 @@ receipt_begin() {
         receipt_to=''
         refuse "no receipt can be put at $receipt_file: its directory has to be there and be root's alone to write to, and no link may stand there. Nothing was changed. Name another, such as /root/pve.receipt"
     fi
+    # A look that is killed leaves none, rather than an earlier one that says all is well.
+    [ "$call" != verify ] || rm -f "/var/log/pvegen/$cluster.verify.receipt" 2>/dev/null
+    return 0
 }
 
 # forget_receipts: what earlier runs have left tells of a node that is changed from here
@@ -1098,6 +1107,8 @@ leave_receipt() {
     # What goes wrong in it ends the subshell alone, and what hangs in it does not keep the
     # lock when the run is broken off. Of a signal that comes meanwhile another receipt tells.
     receipt_sum=$(exec 8>&- 9>&- && log='' receipt_to='' && write_receipt "$@" 2>/dev/null) || receipt_sum=''
+    # The run has ended as the receipt says.
+    trap '' HUP INT TERM
     receipt_to=''
     if [ -z "$receipt_sum" ]; then
         remark "No receipt: $receipt_path could not be written. The run itself is as said above."
@@ -3279,7 +3290,7 @@ switch_at_boot() {
 switch_record() {
     rm -rf "$switch_dir"
     (umask 077 && mkdir -p "$switch_dir/old" /run/pvegen) || return 1
-    rm -f /run/pvegen/network
+    rm -f /run/pvegen/network /run/pvegen/seen
     { cp "$script_file" "$switch_dir/script.sh" && chmod 600 "$switch_dir/script.sh"; } || return 1
     # Another version may have been put in its place meanwhile.
     is_whole "$switch_dir/script.sh" || stop "$script is not the script any more that runs here" 'It was replaced, edited or removed meanwhile. The network was not touched: run it again.'
@@ -3543,7 +3554,9 @@ switch_report() {
 # switch_seen: what was last seen not to be so, into $switch_seen.
 switch_seen() {
     switch_seen='nothing that is wrong: it was not confirmed in time, or was cut short.'
-    [ ! -s "$switch_dir/seen" ] || switch_seen=$(tr '\n' ';' <"$switch_dir/seen")
+    for seen_file in /run/pvegen/seen "$switch_dir/seen"; do
+        [ ! -s "$seen_file" ] || switch_seen=$(tr '\n' ';' <"$seen_file")
+    done
 }
 
 # switch_undo: this run ends within the switch: the old network comes back now.
@@ -3565,7 +3578,7 @@ switch_end() {
     stop_part pvegen-network-back
     stop_part pvegen-network-try
     no_boot_guard
-    rm -f "$state_dir/pending/network" /run/pvegen/network /run/pvegen/apart
+    rm -f "$state_dir/pending/network" /run/pvegen/network /run/pvegen/seen /run/pvegen/apart
     rm -rf "$switch_dir"
 }
 
@@ -3739,8 +3752,8 @@ is_proved() {
 # switch_keep: the new network stays, unless the timer was faster.
 switch_keep() {
     if ! switch_why=$(mv "$switch_dir/trying" "$switch_dir/keeping" 2>&1); then
-        # The disk may be full: then it is taken back, and that is why.
-        [ ! -e "$switch_dir/trying" ] || printf '%s\n' "$switch_why" >"$switch_dir/seen"
+        # The disk may be full: then it is taken back, and that is why. Memory has room.
+        [ ! -e "$switch_dir/trying" ] || printf '%s\n' "$switch_why" >/run/pvegen/seen
         return 1
     fi
     stop_part pvegen-network-back
@@ -3839,8 +3852,10 @@ END
 
 no_boot_guard() {
     for guard in pvegen-network pvegen-network-proof; do
-        if [ -L "/etc/systemd/system/$guard.service" ] || [ ! -e "/etc/systemd/system/$guard.service" ]; then continue; fi
-        own_unit_gone "$guard"
+        if [ -L "/etc/systemd/system/$guard.service" ]; then continue; fi
+        if [ -e "/etc/systemd/system/$guard.service" ] || [ -L "/etc/systemd/system/multi-user.target.wants/$guard.service" ]; then
+            own_unit_gone "$guard"
+        fi
     done
 }
 
@@ -3863,7 +3878,14 @@ confirm_switch() {
         switch_seen
         printf '%s\n' "Not as described: $switch_seen"
     fi
-    switch_keep || { printf '%s\n' 'too late: the old network is coming back' >&2; exit 1; }
+    if ! switch_keep; then
+        if [ -e "$switch_dir/trying" ]; then
+            printf '%s\n' "The new network could not be kept: $switch_why. Mend that, and confirm again before the time is over." >&2
+        else
+            printf '%s\n' 'too late: the old network is coming back' >&2
+        fi
+        exit 1
+    fi
     printf '%s\n' "The new network is kept. The run that switched it goes on; if it is gone: sh $again apply"
 }
 

@@ -22,6 +22,9 @@ receipt_begin() {
         receipt_to=''
         refuse {{ m("receipt.place", path=v("$receipt_file")) }}
     fi
+    # A look that is killed leaves none, rather than an earlier one that says all is well.
+    [ "$call" != verify ] || rm -f "/var/log/pvegen/$cluster.verify.receipt" 2>/dev/null
+    return 0
 }
 
 # forget_receipts: what earlier runs have left tells of a node that is changed from here
@@ -53,6 +56,8 @@ leave_receipt() {
     # What goes wrong in it ends the subshell alone, and what hangs in it does not keep the
     # lock when the run is broken off. Of a signal that comes meanwhile another receipt tells.
     receipt_sum=$(exec 8>&- 9>&- && log='' receipt_to='' && write_receipt "$@" 2>/dev/null) || receipt_sum=''
+    # The run has ended as the receipt says.
+    trap '' HUP INT TERM
     receipt_to=''
     if [ -z "$receipt_sum" ]; then
         remark {{ m("receipt.failed", path=v("$receipt_path")) }}

@@ -129,7 +129,7 @@ switch_at_boot() {
 switch_record() {
     rm -rf "$switch_dir"
     (umask 077 && mkdir -p "$switch_dir/old" /run/pvegen) || return 1
-    rm -f /run/pvegen/network
+    rm -f /run/pvegen/network /run/pvegen/seen
     { cp "$script_file" "$switch_dir/script.sh" && chmod 600 "$switch_dir/script.sh"; } || return 1
     # Another version may have been put in its place meanwhile.
     is_whole "$switch_dir/script.sh" || stop {{ m("switch.replaced", file=v("$script")) }} {{ m("switch.replaced_do") }}
@@ -393,7 +393,9 @@ switch_report() {
 # switch_seen: what was last seen not to be so, into $switch_seen.
 switch_seen() {
     switch_seen={{ m("switch.nothing_seen") }}
-    [ ! -s "$switch_dir/seen" ] || switch_seen=$(tr '\n' ';' <"$switch_dir/seen")
+    for seen_file in /run/pvegen/seen "$switch_dir/seen"; do
+        [ ! -s "$seen_file" ] || switch_seen=$(tr '\n' ';' <"$seen_file")
+    done
 }
 
 # switch_undo: this run ends within the switch: the old network comes back now.
@@ -415,7 +417,7 @@ switch_end() {
     stop_part pvegen-network-back
     stop_part pvegen-network-try
     no_boot_guard
-    rm -f "$state_dir/pending/network" /run/pvegen/network /run/pvegen/apart
+    rm -f "$state_dir/pending/network" /run/pvegen/network /run/pvegen/seen /run/pvegen/apart
     rm -rf "$switch_dir"
 }
 
@@ -591,8 +593,8 @@ is_proved() {
 # switch_keep: the new network stays, unless the timer was faster.
 switch_keep() {
     if ! switch_why=$(mv "$switch_dir/trying" "$switch_dir/keeping" 2>&1); then
-        # The disk may be full: then it is taken back, and that is why.
-        [ ! -e "$switch_dir/trying" ] || printf '%s\n' "$switch_why" >"$switch_dir/seen"
+        # The disk may be full: then it is taken back, and that is why. Memory has room.
+        [ ! -e "$switch_dir/trying" ] || printf '%s\n' "$switch_why" >/run/pvegen/seen
         return 1
     fi
     stop_part pvegen-network-back
@@ -696,8 +698,10 @@ END
 
 no_boot_guard() {
     for guard in pvegen-network pvegen-network-proof; do
-        if [ -L "/etc/systemd/system/$guard.service" ] || [ ! -e "/etc/systemd/system/$guard.service" ]; then continue; fi
-        own_unit_gone "$guard"
+        if [ -L "/etc/systemd/system/$guard.service" ]; then continue; fi
+        if [ -e "/etc/systemd/system/$guard.service" ] || [ -L "/etc/systemd/system/multi-user.target.wants/$guard.service" ]; then
+            own_unit_gone "$guard"
+        fi
     done
 }
 
@@ -720,7 +724,14 @@ confirm_switch() {
         switch_seen
         printf '%s\n' {{ m("switch.not_so", seen=v("$switch_seen")) }}
     fi
-    switch_keep || { printf '%s\n' {{ m("switch.too_late") }} >&2; exit 1; }
+    if ! switch_keep; then
+        if [ -e "$switch_dir/trying" ]; then
+            printf '%s\n' {{ m("switch.not_kept", why=v("$switch_why")) }} >&2
+        else
+            printf '%s\n' {{ m("switch.too_late") }} >&2
+        fi
+        exit 1
+    fi
     printf '%s\n' {{ m("switch.confirmed", again=v("$again")) }}
 }
 

@@ -140,6 +140,31 @@ def test_confirm_does_not_keep_a_network_that_is_half_up() -> None:
         assert addresses(box) == {"eth0": [], "vmbr0": ["10.0.0.251/24"]}
 
 
+def test_confirm_says_why_the_network_cannot_be_kept_and_may_be_repeated() -> None:
+    """Where the disk is full it is not too late."""
+    with node("exchange", silent=True) as nodes:
+        box = nodes["pve1"]
+        renames = "rename,renameat,renameat2"
+        full = [
+            "strace",
+            "-f",
+            "-qq",
+            "-o",
+            "/dev/null",
+            "-P",
+            f"{DIRECTORY}/keeping",
+            "-e",
+            f"inject={renames}:error=ENOSPC",
+        ]
+        with under_way(nodes, *within(30), "--confirm", "manual"):
+            wait(box, "[ -s /run/pvegen/network ]", 10)
+            refused = box.run([*full, "dash", "/root/pve1.sh", "confirm"])
+            assert refused.status == 1 and "could not be kept: mv: cannot" in refused.stderr, refused
+            assert "No space left on device" in refused.stderr and "confirm again" in refused.stderr
+            nodes.call("pve1", "confirm").expect(0)
+        assert addresses(box) == {"eth0": [], "vmbr0": ["10.0.0.251/24"]}
+
+
 @pytest.mark.parametrize("text", ["", "\0" * 600, "# steps told kind"])
 def test_an_index_that_lost_its_text(text: str) -> None:
     """The copies of the first files are neither thrown away with it nor written over."""
