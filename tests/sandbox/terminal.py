@@ -125,12 +125,14 @@ def run_on_terminal(
     served: set[tuple[str, str]] = set()
     try:
         while True:
-            if select.select([ours], [], [], 0.02)[0]:
+            # What was written before the end may come a moment after it.
+            ended = process.poll() is not None
+            if select.select([ours], [], [], 0.5 if ended else 0.02)[0]:
                 try:
                     shown += os.read(ours, 65536)
                 except OSError:  # the last holder of the terminal has closed it
                     break
-            elif process.poll() is not None:
+            elif ended:
                 break
             elif time.monotonic() > end:
                 raise subprocess.TimeoutExpired(words, timeout, shown)
