@@ -16,7 +16,7 @@ HERE = Path(__file__).parent
 PACKAGES = (
     "dash", "bash", "busybox-static", "mksh", "yash", "ksh93u+m", "iproute2", "iputils-ping", "bridge-utils",
     "ifupdown2", "kmod", "openssh-server", "openssh-client", "openssl", "rsync", "sqlite3", "curl", "strace", "procps",
-    "psmisc", "tzdata", "diffutils", "attr", "acl", "util-linux", "python3", "python3-pytest",
+    "psmisc", "tzdata", "diffutils", "attr", "acl", "util-linux", "dosfstools", "python3", "python3-pytest",
 )  # fmt: skip
 SIZE = "900M"
 INIT = "/usr/lib/lab-init"

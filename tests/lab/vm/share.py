@@ -17,8 +17,14 @@ PARTS = (
 
 
 def write_share(path: Path) -> None:
-    """Writes the archive; the scripts of all descriptions in lab/inside/networks.py are built here, not there."""
+    """Writes the archive; the scripts of all descriptions in lab/inside/networks.py are built here, not there.
+
+    And the bundle of dist/mypve is made.
+    """
     from lab.inside.networks import descriptions
+    from pvegen.bundle import archive as tar
+    from pvegen.bundle import iso
+    from pvegen.bundle.contents import from_folder
 
     with tarfile.open(path, "w") as archive:
         for part in PARTS:
@@ -28,6 +34,9 @@ def write_share(path: Path) -> None:
         for text in descriptions():
             for name, script in _build(text).items():
                 _add(archive, f"built/{digest(text)}/{name}.sh", script.encode())
+        carried = from_folder(place.PROJECT / "dist/mypve")
+        _add(archive, "carried/mypve.tar", tar.pack(carried))
+        _add(archive, "carried/mypve.iso", iso.pack(carried))
 
 
 def borrowed() -> list[Path]:
