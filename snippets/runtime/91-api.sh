@@ -180,8 +180,13 @@ read_line() {
         timeout --foreground "$limit_password" head -n 1 >"$line_pipe" <&3 3<&- 8>&- 9>&- &
         line_reader=$!
     } 3<&"$1"
-    [ "$undo" != show_typing ] || restore_typing &
-    IFS= read -r password <"$line_pipe"
+    if [ "$undo" = show_typing ]; then restore_typing & fi
+    # A signal, as that of a child that ends, breaks the opening off in some shells: then
+    # again, or the other end would wait for ever.
+    line_opened=''
+    while [ -z "$line_opened" ] && [ -p "$line_pipe" ]; do
+        { line_opened=yes && IFS= read -r password; } 2>/dev/null <"$line_pipe"
+    done
     wait "$line_reader"
     line_status=$?
     line_reader=''

@@ -253,6 +253,30 @@ def test_a_descriptor_that_stays_silent(unjoined: Nodes, shell: str) -> None:
     assert not unjoined["pve2"].exists("/run/pvegen/line")
 
 
+@pytest.mark.parametrize("given", [False, True], ids=["silent", "a line"])
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_signal_while_the_line_is_waited_for(unjoined: Nodes, shell: str, given: bool) -> None:
+    """A child that ends just then breaks the opening of the pipe off in some shells: the other end would wait for ever."""
+    words = [
+        "strace",
+        "-qq",
+        "-o",
+        "/dev/null",
+        "-P",
+        "/run/pvegen/line",
+        "-e",
+        "inject=open,openat:error=EINTR:when=1",
+    ]
+    words += [*shell_command(shell), with_limit(unjoined, 2), "apply", "--fingerprint", fingerprint(unjoined)]
+    line = "echo wrong >&3; " if given else ""
+    script = f"exec 3<>/tmp/waited; {line}{shlex.join([*words, '--password-fd', '3'])}"
+    done = unjoined["pve2"].run(f"rm -f /tmp/waited; mkfifo /tmp/waited; {script}", timeout=60)
+    said = "does not let root in by this password" if given else "descriptor 3 gives no line in 2 s"
+    assert done.status and said in done.stdout, done
+    support.until_free(unjoined["pve2"])
+    assert not unjoined["pve2"].exists("/run/pvegen/line")
+
+
 @pytest.mark.trap("B24")
 @pytest.mark.parametrize("shell", SHELLS)
 def test_killed_by_kill_the_terminal_shows_again(unjoined: Nodes, shell: str) -> None:
