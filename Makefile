@@ -6,7 +6,7 @@ PYTEST = .venv/bin/pytest
 
 # The tests, as the README has them: of the faults a fixed sample.
 check:
-	$(PYTEST) -q -n 4 -m 'not lab'
+	$(PYTEST) -q -n 4 --dist worksteal -m 'not lab'
 
 # Every point of every fault: hours.
 faults:
