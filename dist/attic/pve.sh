@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='9a9634654996d6c51cb050dd999b19beee923705f25413530e5cd8213f7485bf'
+digest='fb61c1f24918bce101a2de0a1d30c28e470befb0b720566c8fdc126bf3de287c'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -558,7 +558,7 @@ list_steps() {
 
 run_call() {
     phase=need step='' step_title='' top=0 points=0 points_bad=0 bad=0 changes=0 passed=''
-    looks=0 temporary='' touched='' on_change='' check_with=''
+    looks=0 temporary='' touched='' on_change='' check_with='' hup_ignored=''
     forget_looks
     case $call$receipt_file in
         # The receipt tells what a reader that goes away has not seen.
@@ -677,7 +677,7 @@ end_part_way() {
 }
 
 catch_signals() {
-    trap 'interrupted 129' HUP
+    [ -n "$hup_ignored" ] || trap 'interrupted 129' HUP
     trap 'interrupted 130' INT
     trap 'interrupted 143' TERM
 }
@@ -1585,6 +1585,13 @@ cannot_write() {
 # and syncs all).
 flush() {
     sync "$1" 2>/dev/null
+}
+
+# flush_all: all that was written in /etc and beside is on the disk. Of these file systems alone:
+# a mounted one whose server is reached only over the network that is switched would be
+# waited for until it is back, which is never.
+flush_all() {
+    sync -f /etc/. "$state_dir/." 2>/dev/null || sync
 }
 
 # changed_by_hand PATH: whether somebody changed the file since we last wrote it.
@@ -3373,7 +3380,8 @@ switch_run() {
         boot_guard || stop 'no unit could be enabled that would put the old network back at the next boot' 'The network was not touched. See: systemctl status; df -h /etc /run /var/lib'
     fi
     if [ "$activate" = reboot ]; then switch_at_boot; fi
-    # The login over this very network may die: that must not stop us.
+    # The login over this very network may die, now or later: that must not stop us.
+    hup_ignored=yes
     trap '' HUP
     if ! detach pvegen-network-back "$confirm_within" network-back || ! part_runs pvegen-network-back; then
         stop 'no timer could be armed that would put the old network back' 'The network was not touched. See: systemctl status; df -h /etc /run /var/lib'
@@ -3420,7 +3428,7 @@ switch_record() {
     [ ! -f /etc/resolv.conf ] || [ -L /etc/resolv.conf ] || cp -p /etc/resolv.conf "$switch_dir/resolv.conf" || return 1
     network_old || return 1
     record_answers
-    sync
+    flush_all
 }
 
 # record_running: the links, addresses and routes of our interfaces, as commands.
@@ -3973,7 +3981,7 @@ ExecStart=/bin/sh $switch_dir/script.sh $2
 WantedBy=multi-user.target
 END
     systemctl daemon-reload
-    systemctl enable "$1.service" >/dev/null 2>&1 && systemctl is-enabled "$1.service" >/dev/null 2>&1 && sync
+    systemctl enable "$1.service" >/dev/null 2>&1 && systemctl is-enabled "$1.service" >/dev/null 2>&1 && flush_all
 }
 
 no_boot_guard() {
@@ -4076,7 +4084,7 @@ network_stage() {
     stage='write'
     network_files
     stage=''
-    sync
+    flush_all
 }
 
 network_unstage() {
@@ -4124,7 +4132,7 @@ take_down_unknown() {
 network_commit() {
     [ "$switch_manner" = profile ] || return 0
     printf 'pvegen\n' >/etc/net/.profile.pvegen && flush /etc/net/.profile.pvegen &&
-        mv -f /etc/net/.profile.pvegen /etc/net/profile && sync
+        mv -f /etc/net/.profile.pvegen /etc/net/profile && flush_all
 }
 
 network_is_kept() {
@@ -4136,9 +4144,9 @@ network_files_after() {
     [ "$switch_manner" != exchange ] || return 0
     network_files
     [ "$switch_manner" = profile ] || return 0
-    sync
+    flush_all
     rm -f /etc/net/profile || cannot_write /etc/net/profile
-    sync
+    flush_all
     network_unstage || cannot_write /etc/net/ifaces
 }
 
@@ -4159,9 +4167,9 @@ network_adopt() {
     for adopted in /etc/net/ifaces/*/*#pvegen; do
         if [ -f "$adopted" ] && is_stand_in_for_none "$adopted"; then rm -f "${adopted%#pvegen}" || return 1; fi
     done
-    sync
+    flush_all
     rm -f /etc/net/profile || return 1
-    sync
+    flush_all
     network_unstage
 }
 
@@ -4169,7 +4177,7 @@ network_undo() {
     case $switch_manner in
         profile)
             ! is_our_profile || rm -f /etc/net/profile
-            sync
+            flush_all
             if [ -e /run/pvegen/network ]; then
                 apart /etc/init.d/network stopwith pvegen
                 apart /etc/init.d/network start
@@ -4205,7 +4213,7 @@ put_directories_back() {
             }
         done
     done
-    sync
+    flush_all
 }
 
 # stage_file PATH REMEMBER: what the profile is to have in its place. An empty file would

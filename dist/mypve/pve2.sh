@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='4d02ec3c963f3fc8f4d56c1fd5748de0847d1e4f94dfd82ac5558aa90eec70d6'
+digest='eeceb358d627e659b49ae2c2fe13aea70e7d18a739fdbe30bbcef694b7cde4c5'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -588,7 +588,7 @@ list_steps() {
 
 run_call() {
     phase=need step='' step_title='' top=0 points=0 points_bad=0 bad=0 changes=0 passed=''
-    looks=0 temporary='' touched='' on_change='' check_with=''
+    looks=0 temporary='' touched='' on_change='' check_with='' hup_ignored=''
     forget_looks
     case $call$receipt_file in
         # The receipt tells what a reader that goes away has not seen.
@@ -707,7 +707,7 @@ end_part_way() {
 }
 
 catch_signals() {
-    trap 'interrupted 129' HUP
+    [ -n "$hup_ignored" ] || trap 'interrupted 129' HUP
     trap 'interrupted 130' INT
     trap 'interrupted 143' TERM
 }
@@ -1647,6 +1647,13 @@ cannot_write() {
 # and syncs all).
 flush() {
     sync "$1" 2>/dev/null
+}
+
+# flush_all: all that was written in /etc and beside is on the disk. Of these file systems alone:
+# a mounted one whose server is reached only over the network that is switched would be
+# waited for until it is back, which is never.
+flush_all() {
+    sync -f /etc/. "$state_dir/." 2>/dev/null || sync
 }
 
 # changed_by_hand PATH: whether somebody changed the file since we last wrote it.
@@ -3438,7 +3445,8 @@ switch_run() {
         boot_guard || stop 'no unit could be enabled that would put the old network back at the next boot' 'The network was not touched. See: systemctl status; df -h /etc /run /var/lib'
     fi
     if [ "$activate" = reboot ]; then switch_at_boot; fi
-    # The login over this very network may die: that must not stop us.
+    # The login over this very network may die, now or later: that must not stop us.
+    hup_ignored=yes
     trap '' HUP
     if ! detach pvegen-network-back "$confirm_within" network-back || ! part_runs pvegen-network-back; then
         stop 'no timer could be armed that would put the old network back' 'The network was not touched. See: systemctl status; df -h /etc /run /var/lib'
@@ -3485,7 +3493,7 @@ switch_record() {
     [ ! -f /etc/resolv.conf ] || [ -L /etc/resolv.conf ] || cp -p /etc/resolv.conf "$switch_dir/resolv.conf" || return 1
     network_old || return 1
     record_answers
-    sync
+    flush_all
 }
 
 # record_running: the links, addresses and routes of our interfaces, as commands.
@@ -4038,7 +4046,7 @@ ExecStart=/bin/sh $switch_dir/script.sh $2
 WantedBy=multi-user.target
 END
     systemctl daemon-reload
-    systemctl enable "$1.service" >/dev/null 2>&1 && systemctl is-enabled "$1.service" >/dev/null 2>&1 && sync
+    systemctl enable "$1.service" >/dev/null 2>&1 && systemctl is-enabled "$1.service" >/dev/null 2>&1 && flush_all
 }
 
 no_boot_guard() {
@@ -4141,7 +4149,7 @@ network_stage() {
     stage='write'
     network_files
     stage=''
-    sync
+    flush_all
 }
 
 network_unstage() {
@@ -4189,7 +4197,7 @@ take_down_unknown() {
 network_commit() {
     [ "$switch_manner" = profile ] || return 0
     printf 'pvegen\n' >/etc/net/.profile.pvegen && flush /etc/net/.profile.pvegen &&
-        mv -f /etc/net/.profile.pvegen /etc/net/profile && sync
+        mv -f /etc/net/.profile.pvegen /etc/net/profile && flush_all
 }
 
 network_is_kept() {
@@ -4201,9 +4209,9 @@ network_files_after() {
     [ "$switch_manner" != exchange ] || return 0
     network_files
     [ "$switch_manner" = profile ] || return 0
-    sync
+    flush_all
     rm -f /etc/net/profile || cannot_write /etc/net/profile
-    sync
+    flush_all
     network_unstage || cannot_write /etc/net/ifaces
 }
 
@@ -4224,9 +4232,9 @@ network_adopt() {
     for adopted in /etc/net/ifaces/*/*#pvegen; do
         if [ -f "$adopted" ] && is_stand_in_for_none "$adopted"; then rm -f "${adopted%#pvegen}" || return 1; fi
     done
-    sync
+    flush_all
     rm -f /etc/net/profile || return 1
-    sync
+    flush_all
     network_unstage
 }
 
@@ -4234,7 +4242,7 @@ network_undo() {
     case $switch_manner in
         profile)
             ! is_our_profile || rm -f /etc/net/profile
-            sync
+            flush_all
             if [ -e /run/pvegen/network ]; then
                 apart /etc/init.d/network stopwith pvegen
                 apart /etc/init.d/network start
@@ -4270,7 +4278,7 @@ put_directories_back() {
             }
         done
     done
-    sync
+    flush_all
 }
 
 # stage_file PATH REMEMBER: what the profile is to have in its place. An empty file would

@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='e0630b97fe79479e8f25c1d142bd8281727f914e85e185d1b9fa41390247ba6f'
+digest='695acea54b733d9556fa7ca5a11db6e6116120dfe2778ffc6dfecb5141be2b91'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -562,7 +562,7 @@ list_steps() {
 
 run_call() {
     phase=need step='' step_title='' top=0 points=0 points_bad=0 bad=0 changes=0 passed=''
-    looks=0 temporary='' touched='' on_change='' check_with=''
+    looks=0 temporary='' touched='' on_change='' check_with='' hup_ignored=''
     forget_looks
     case $call$receipt_file in
         # The receipt tells what a reader that goes away has not seen.
@@ -681,7 +681,7 @@ end_part_way() {
 }
 
 catch_signals() {
-    trap 'interrupted 129' HUP
+    [ -n "$hup_ignored" ] || trap 'interrupted 129' HUP
     trap 'interrupted 130' INT
     trap 'interrupted 143' TERM
 }
@@ -1508,6 +1508,13 @@ cannot_write() {
 # and syncs all).
 flush() {
     sync "$1" 2>/dev/null
+}
+
+# flush_all: all that was written in /etc and beside is on the disk. Of these file systems alone:
+# a mounted one whose server is reached only over the network that is switched would be
+# waited for until it is back, which is never.
+flush_all() {
+    sync -f /etc/. "$state_dir/." 2>/dev/null || sync
 }
 
 # has_mode PATH MODE: whether the file's mode is this one; any is where none is given.
@@ -3252,7 +3259,8 @@ switch_run() {
         boot_guard || stop 'no unit could be enabled that would put the old network back at the next boot' 'The network was not touched. See: systemctl status; df -h /etc /run /var/lib'
     fi
     if [ "$activate" = reboot ]; then switch_at_boot; fi
-    # The login over this very network may die: that must not stop us.
+    # The login over this very network may die, now or later: that must not stop us.
+    hup_ignored=yes
     trap '' HUP
     if ! detach pvegen-network-back "$confirm_within" network-back || ! part_runs pvegen-network-back; then
         stop 'no timer could be armed that would put the old network back' 'The network was not touched. See: systemctl status; df -h /etc /run /var/lib'
@@ -3299,7 +3307,7 @@ switch_record() {
     [ ! -f /etc/resolv.conf ] || [ -L /etc/resolv.conf ] || cp -p /etc/resolv.conf "$switch_dir/resolv.conf" || return 1
     network_old || return 1
     record_answers
-    sync
+    flush_all
 }
 
 # record_running: the links, addresses and routes of our interfaces, as commands.
@@ -3847,7 +3855,7 @@ ExecStart=/bin/sh $switch_dir/script.sh $2
 WantedBy=multi-user.target
 END
     systemctl daemon-reload
-    systemctl enable "$1.service" >/dev/null 2>&1 && systemctl is-enabled "$1.service" >/dev/null 2>&1 && sync
+    systemctl enable "$1.service" >/dev/null 2>&1 && systemctl is-enabled "$1.service" >/dev/null 2>&1 && flush_all
 }
 
 no_boot_guard() {
@@ -4003,7 +4011,7 @@ network_undo() {
             cp -a /etc/network/interfaces /etc/network/interfaces.taken-back
         set_back "$switch_dir/old/interfaces" /etc/network/interfaces
     fi
-    sync
+    flush_all
     [ -e /run/pvegen/network ] || return 0
     if [ "$switch_manner" = restart ]; then ifupdown_up; else apart ifreload -a; fi
 }

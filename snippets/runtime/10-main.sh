@@ -178,7 +178,7 @@ list_steps() {
 
 run_call() {
     phase=need step='' step_title='' top=0 points=0 points_bad=0 bad=0 changes=0 passed=''
-    looks=0 temporary='' touched='' on_change='' check_with=''
+    looks=0 temporary='' touched='' on_change='' check_with='' hup_ignored=''
     forget_looks
     case $call$receipt_file in
         # The receipt tells what a reader that goes away has not seen.
@@ -303,7 +303,7 @@ end_part_way() {
 }
 
 catch_signals() {
-    trap 'interrupted 129' HUP
+    [ -n "$hup_ignored" ] || trap 'interrupted 129' HUP
     trap 'interrupted 130' INT
     trap 'interrupted 143' TERM
 }

@@ -419,6 +419,13 @@ flush() {
     sync "$1" 2>/dev/null
 }
 
+# flush_all: all that was written in /etc and beside is on the disk. Of these file systems alone:
+# a mounted one whose server is reached only over the network that is switched would be
+# waited for until it is back, which is never.
+flush_all() {
+    sync -f /etc/. "$state_dir/." 2>/dev/null || sync
+}
+
 # changed_by_hand PATH: whether somebody changed the file since we last wrote it.
 changed_by_hand() {
     [ -e "$1" ] && [ -e "$state_dir/written$1" ] && ! cmp -s "$1" "$state_dir/written$1" &&

@@ -91,7 +91,8 @@ switch_run() {
         boot_guard || stop {{ m("switch.no_guard") }} {{ m("switch.unchanged_do") }}
     fi
     if [ "$activate" = reboot ]; then switch_at_boot; fi
-    # The login over this very network may die: that must not stop us.
+    # The login over this very network may die, now or later: that must not stop us.
+    hup_ignored=yes
     trap '' HUP
     if ! detach pvegen-network-back "$confirm_within" network-back || ! part_runs pvegen-network-back; then
         stop {{ m("switch.no_timer") }} {{ m("switch.unchanged_do") }}
@@ -138,7 +139,7 @@ switch_record() {
     [ ! -f /etc/resolv.conf ] || [ -L /etc/resolv.conf ] || cp -p /etc/resolv.conf "$switch_dir/resolv.conf" || return 1
     network_old || return 1
     record_answers
-    sync
+    flush_all
 }
 
 # record_running: the links, addresses and routes of our interfaces, as commands.
@@ -693,7 +694,7 @@ ExecStart=/bin/sh $switch_dir/script.sh $2
 WantedBy=multi-user.target
 END
     systemctl daemon-reload
-    systemctl enable "$1.service" >/dev/null 2>&1 && systemctl is-enabled "$1.service" >/dev/null 2>&1 && sync
+    systemctl enable "$1.service" >/dev/null 2>&1 && systemctl is-enabled "$1.service" >/dev/null 2>&1 && flush_all
 }
 
 no_boot_guard() {

@@ -177,7 +177,8 @@ read_line() {
     (umask 077 && mkfifo "$line_pipe") || cannot_write "$line_pipe"
     # By a number of its own: what runs in the background has /dev/null as 0.
     {
-        timeout --foreground "$limit_password" head -n 1 >"$line_pipe" <&3 3<&- 8>&- 9>&- &
+        # Where we are killed before the pipe is open, what waits there must not have the lock.
+        (exec 8>&- 9>&- && exec timeout --foreground "$limit_password" head -n 1 >"$line_pipe" <&3 3<&-) &
         line_reader=$!
     } 3<&"$1"
     if [ "$undo" = show_typing ]; then restore_typing & fi

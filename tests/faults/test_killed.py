@@ -82,6 +82,15 @@ def test_a_signal_before_any_command(row: str, column: str, part: int, request: 
 
 
 @pytest.mark.parametrize("target", TARGETS)
+def test_a_hang_up_after_the_network_was_switched_stops_nothing(target: str) -> None:
+    """The login that the switch has cut may be given up by sshd minutes later, when pvecm has long been at work."""
+    with trial("first", target) as tried:
+        done = killed(tried, commands("first", target)[-40], "HUP")
+        assert done.status == 0 and "pvecm create" in done.stdout, done
+        tried.finish("hang-up after the switch")
+
+
+@pytest.mark.parametrize("target", TARGETS)
 def test_killed_again_and_again_it_gets_to_the_end(target: str) -> None:
     """Each run dies a little later than the one before."""
     with trial("alone", target) as tried:

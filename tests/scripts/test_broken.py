@@ -287,6 +287,20 @@ def test_a_disk_that_is_full_within_the_switch(manner: str) -> None:
 
 
 @pytest.mark.parametrize("manner", MANNERS)
+def test_a_mounted_file_system_whose_server_is_gone_holds_nothing_up(manner: str) -> None:
+    """What waits for all file systems would wait for a server that only the old network reaches."""
+    with node(manner, silent=True) as nodes:
+        box = nodes["pve1"]
+        before, disk = network(box), files(box)
+        box.put("/usr/sbin/sync", '#!/bin/sh\n[ $# -gt 0 ] || exec sleep 3600\nexec /usr/bin/sync "$@"\n', 0o755)
+        done = bridge(nodes, *within(3)).expect(1)
+        assert "was not proved" in str(done.failures)
+        assert network(box) == before
+        box.remove("/usr/sbin/sync")
+        assert [str(c) for c in diff_trees(disk, files(box))] == []
+
+
+@pytest.mark.parametrize("manner", MANNERS)
 def test_a_rollback_that_was_killed_while_it_switched(manner: str) -> None:
     """The old network was kept: what the store had of it is let go of, and is no edit of somebody's."""
     with node(manner) as nodes:

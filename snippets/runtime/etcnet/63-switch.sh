@@ -54,7 +54,7 @@ network_stage() {
     stage='write'
     network_files
     stage=''
-    sync
+    flush_all
 }
 
 network_unstage() {
@@ -102,7 +102,7 @@ take_down_unknown() {
 network_commit() {
     [ "$switch_manner" = profile ] || return 0
     printf 'pvegen\n' >/etc/net/.profile.pvegen && flush /etc/net/.profile.pvegen &&
-        mv -f /etc/net/.profile.pvegen /etc/net/profile && sync
+        mv -f /etc/net/.profile.pvegen /etc/net/profile && flush_all
 }
 
 network_is_kept() {
@@ -114,9 +114,9 @@ network_files_after() {
     [ "$switch_manner" != exchange ] || return 0
     network_files
     [ "$switch_manner" = profile ] || return 0
-    sync
+    flush_all
     rm -f /etc/net/profile || cannot_write /etc/net/profile
-    sync
+    flush_all
     network_unstage || cannot_write /etc/net/ifaces
 }
 
@@ -137,9 +137,9 @@ network_adopt() {
     for adopted in /etc/net/ifaces/*/*#pvegen; do
         if [ -f "$adopted" ] && is_stand_in_for_none "$adopted"; then rm -f "${adopted%#pvegen}" || return 1; fi
     done
-    sync
+    flush_all
     rm -f /etc/net/profile || return 1
-    sync
+    flush_all
     network_unstage
 }
 
@@ -147,7 +147,7 @@ network_undo() {
     case $switch_manner in
         profile)
             ! is_our_profile || rm -f /etc/net/profile
-            sync
+            flush_all
             if [ -e /run/pvegen/network ]; then
                 apart /etc/init.d/network stopwith pvegen
                 apart /etc/init.d/network start
@@ -183,7 +183,7 @@ put_directories_back() {
             }
         done
     done
-    sync
+    flush_all
 }
 
 # stage_file PATH REMEMBER: what the profile is to have in its place. An empty file would

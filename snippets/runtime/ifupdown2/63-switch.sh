@@ -124,7 +124,7 @@ network_undo() {
             cp -a /etc/network/interfaces /etc/network/interfaces.taken-back
         set_back "$switch_dir/old/interfaces" /etc/network/interfaces
     fi
-    sync
+    flush_all
     [ -e /run/pvegen/network ] || return 0
     if [ "$switch_manner" = restart ]; then ifupdown_up; else apart ifreload -a; fi
 }
