@@ -51,6 +51,13 @@ class Repository:
         self.git("commit", "-q", "-m", digest[:4])
         return self.git("rev-parse", "--short", "HEAD")
 
+    def beside(self, digest: str) -> str:
+        """Commits a build on a branch of its own, "side"; gives its short name, main being checked out again."""
+        self.git("checkout", "-q", "-b", "side")
+        made = self.build(digest)
+        self.git("checkout", "-q", "main")
+        return made
+
     def told(self, digest: str, built: str) -> tuple[str, str] | None:
         found = dated(self.folder, "pve1", digest, built)
         assert found is None or found.date == self.git("show", "-s", "--format=%cs", found.commit)
@@ -72,10 +79,8 @@ def test_older_newer_and_unknown(one: Repository) -> None:
 
 def test_a_build_that_came_by_a_squashed_branch_is_of_this_one(one: Repository) -> None:
     one.build(A)
-    one.git("checkout", "-q", "-b", "feature")
-    one.build(B)
-    one.git("checkout", "-q", "main")
-    one.git("merge", "-q", "--squash", "feature")
+    one.beside(B)
+    one.git("merge", "-q", "--squash", "side")
     squashed = one.build(B)
     one.build(C)
     assert one.told(B, C) == ("older", squashed)
@@ -83,9 +88,7 @@ def test_a_build_that_came_by_a_squashed_branch_is_of_this_one(one: Repository) 
 
 def test_a_build_made_in_a_merge_is_its(one: Repository) -> None:
     one.build(A)
-    one.git("checkout", "-q", "-b", "side")
-    side = one.build(B)
-    one.git("checkout", "-q", "main")
+    side = one.beside(B)
     one.build(C)
     one.git("merge", "-q", "-s", "ours", "--no-commit", "side")
     merge = one.build(D)
@@ -124,9 +127,7 @@ def test_a_build_on_both_sides_is_not_called_older(one: Repository) -> None:
 
 def test_another_branch_is_told_and_a_stash_is_none(one: Repository) -> None:
     one.build(A)
-    one.git("checkout", "-q", "-b", "side")
-    side = one.build(B)
-    one.git("checkout", "-q", "main")
+    side = one.beside(B)
     one.build(C)
     assert one.told(B, C) == ("branch", side)
     one.write(D)
