@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='e94a5491d3947fdf1ffb3b3ffe3fe311720100825cfc993f33a8fffabd52040e'
+digest='dd8c8d8a27cc177239fcaa449e5c372513ed3797a88dc8beb9f1fbf65aa444a4'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -1320,7 +1320,7 @@ put() {
     # A command that was killed or failed has made nothing of it, which is not an empty file.
     [ -n "$content" ] || unmade "what $1 is to hold could not be made: a command failed; it stays as it is" 'Is there room for another process? See: dmesg | tail; ulimit -a'
     content=${content%x}
-    if [ -e "$1" ] && printf '%s' "$content" | cmp -s - "$1" && has_mode "$1" "$2"; then
+    if [ -e "$1" ] && printf '%s' "$content" 2>/dev/null | cmp -s - "$1" && has_mode "$1" "$2"; then
         same "$1"
         tidy "$1"
         return 0
@@ -1413,7 +1413,8 @@ same_attributes() {
     command -v getfattr >/dev/null 2>&1 || return 0
     attributes=$(attributes_of "$1")
     [ "$attributes" != "$(attributes_of "$2")" ] || return 0
-    (cd "${2%/*}/" && printf '# file: %s\n%s\n' "${2##*/}" "$attributes" | setfattr --restore=-)
+    # One that fails may not have read all: that is told below, and not by printf.
+    (cd "${2%/*}/" && printf '# file: %s\n%s\n' "${2##*/}" "$attributes" 2>/dev/null | setfattr --restore=-)
     [ "$attributes" = "$(attributes_of "$2")" ]
 }
 
@@ -3284,7 +3285,7 @@ record_answers() {
     gateway_now=''
     # Where the description says none, or another state than the described one is to come.
     if [ -n "$network_keeps" ] || [ "$switch_goal" = rollback ]; then
-        gateway_now=$(ip -4 route show default | awk '{ print $3; exit }')
+        gateway_now=$(ip -4 route show default | awk 'NR == 1 { print $3 }')
     fi
     for asked in $network_peers $gateway_now $admin; do
         # All are asked at once: one that is down costs two seconds, not two for each.

@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='163843167d27afd2ec47118bdc3a36a28950aa67f3c7f768c9ce2a4d3bf3ab72'
+digest='8747c63948f495795ce0f1d5c2d745b5defe54b3c06170c21c4ff8417783ba14'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -1509,7 +1509,7 @@ put() {
     # A command that was killed or failed has made nothing of it, which is not an empty file.
     [ -n "$content" ] || unmade "what $1 is to hold could not be made: a command failed; it stays as it is" 'Is there room for another process? See: dmesg | tail; ulimit -a'
     content=${content%x}
-    if [ -e "$1" ] && printf '%s' "$content" | cmp -s - "$1" && has_mode "$1" "$2"; then
+    if [ -e "$1" ] && printf '%s' "$content" 2>/dev/null | cmp -s - "$1" && has_mode "$1" "$2"; then
         same "$1"
         tidy "$1"
         return 0
@@ -1602,7 +1602,8 @@ same_attributes() {
     command -v getfattr >/dev/null 2>&1 || return 0
     attributes=$(attributes_of "$1")
     [ "$attributes" != "$(attributes_of "$2")" ] || return 0
-    (cd "${2%/*}/" && printf '# file: %s\n%s\n' "${2##*/}" "$attributes" | setfattr --restore=-)
+    # One that fails may not have read all: that is told below, and not by printf.
+    (cd "${2%/*}/" && printf '# file: %s\n%s\n' "${2##*/}" "$attributes" 2>/dev/null | setfattr --restore=-)
     [ "$attributes" = "$(attributes_of "$2")" ]
 }
 
@@ -3560,7 +3561,7 @@ record_answers() {
     gateway_now=''
     # Where the description says none, or another state than the described one is to come.
     if [ -n "$network_keeps" ] || [ "$switch_goal" = rollback ]; then
-        gateway_now=$(ip -4 route show default | awk '{ print $3; exit }')
+        gateway_now=$(ip -4 route show default | awk 'NR == 1 { print $3 }')
     fi
     for asked in $network_peers $gateway_now $admin; do
         # All are asked at once: one that is down costs two seconds, not two for each.

@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='eeceb358d627e659b49ae2c2fe13aea70e7d18a739fdbe30bbcef694b7cde4c5'
+digest='455a7296648d525d650552449226d55fafd07524012743880a6e8998f64cdc2c'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -1494,7 +1494,7 @@ put() {
     # A command that was killed or failed has made nothing of it, which is not an empty file.
     [ -n "$content" ] || unmade "what $1 is to hold could not be made: a command failed; it stays as it is" 'Is there room for another process? See: dmesg | tail; ulimit -a'
     content=${content%x}
-    if [ -e "$1" ] && printf '%s' "$content" | cmp -s - "$1" && has_mode "$1" "$2"; then
+    if [ -e "$1" ] && printf '%s' "$content" 2>/dev/null | cmp -s - "$1" && has_mode "$1" "$2"; then
         same "$1"
         tidy "$1"
         return 0
@@ -1587,7 +1587,8 @@ same_attributes() {
     command -v getfattr >/dev/null 2>&1 || return 0
     attributes=$(attributes_of "$1")
     [ "$attributes" != "$(attributes_of "$2")" ] || return 0
-    (cd "${2%/*}/" && printf '# file: %s\n%s\n' "${2##*/}" "$attributes" | setfattr --restore=-)
+    # One that fails may not have read all: that is told below, and not by printf.
+    (cd "${2%/*}/" && printf '# file: %s\n%s\n' "${2##*/}" "$attributes" 2>/dev/null | setfattr --restore=-)
     [ "$attributes" = "$(attributes_of "$2")" ]
 }
 
@@ -3557,7 +3558,7 @@ record_answers() {
     gateway_now=''
     # Where the description says none, or another state than the described one is to come.
     if [ -n "$network_keeps" ] || [ "$switch_goal" = rollback ]; then
-        gateway_now=$(ip -4 route show default | awk '{ print $3; exit }')
+        gateway_now=$(ip -4 route show default | awk 'NR == 1 { print $3 }')
     fi
     for asked in $network_peers $gateway_now $admin; do
         # All are asked at once: one that is down costs two seconds, not two for each.
@@ -5063,10 +5064,10 @@ find_valuables() {
     if grep -q -s -E -e '^[^#[:blank:]=]+[[:blank:]].* root ' /etc/pve/vzdump.cron; then
         valuables="$valuables /etc/pve/vzdump.cron"
     fi
-    if grep -s -E -e '^[a-z]+:' /etc/pve/storage.cfg | grep -q -v -E -e '^[a-z]+: *local(-lvm|-zfs)?$'; then
+    if grep -s -E -e '^[a-z]+:' /etc/pve/storage.cfg 2>/dev/null | grep -q -v -E -e '^[a-z]+: *local(-lvm|-zfs)?$'; then
         valuables="$valuables /etc/pve/storage.cfg"
     fi
-    if grep -s -E -e '^(user|group|role|acl|token|pool):' /etc/pve/user.cfg | grep -q -v -e '^user:root@pam:'; then
+    if grep -s -E -e '^(user|group|role|acl|token|pool):' /etc/pve/user.cfg 2>/dev/null | grep -q -v -e '^user:root@pam:'; then
         valuables="$valuables /etc/pve/user.cfg"
     fi
     valuables=${valuables# }

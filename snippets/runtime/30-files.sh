@@ -264,7 +264,7 @@ put() {
     # A command that was killed or failed has made nothing of it, which is not an empty file.
     [ -n "$content" ] || unmade {{ m("file.unmade", path=v("$1")) }} {{ m("file.unmade_do") }}
     content=${content%x}
-    if [ -e "$1" ] && printf '%s' "$content" | cmp -s - "$1" && has_mode "$1" "$2"; then
+    if [ -e "$1" ] && printf '%s' "$content" 2>/dev/null | cmp -s - "$1" && has_mode "$1" "$2"; then
         same "$1"
         tidy "$1"
         return 0
@@ -357,7 +357,8 @@ same_attributes() {
     command -v getfattr >/dev/null 2>&1 || return 0
     attributes=$(attributes_of "$1")
     [ "$attributes" != "$(attributes_of "$2")" ] || return 0
-    (cd "${2%/*}/" && printf '# file: %s\n%s\n' "${2##*/}" "$attributes" | setfattr --restore=-)
+    # One that fails may not have read all: that is told below, and not by printf.
+    (cd "${2%/*}/" && printf '# file: %s\n%s\n' "${2##*/}" "$attributes" 2>/dev/null | setfattr --restore=-)
     [ "$attributes" = "$(attributes_of "$2")" ]
 }
 

@@ -203,7 +203,7 @@ record_answers() {
     gateway_now=''
     # Where the description says none, or another state than the described one is to come.
     if [ -n "$network_keeps" ] || [ "$switch_goal" = rollback ]; then
-        gateway_now=$(ip -4 route show default | awk '{ print $3; exit }')
+        gateway_now=$(ip -4 route show default | awk 'NR == 1 { print $3 }')
     fi
     for asked in $network_peers $gateway_now $admin; do
         # All are asked at once: one that is down costs two seconds, not two for each.

@@ -162,10 +162,10 @@ find_valuables() {
     if grep -q -s -E -e '^[^#[:blank:]=]+[[:blank:]].* root ' /etc/pve/vzdump.cron; then
         valuables="$valuables /etc/pve/vzdump.cron"
     fi
-    if grep -s -E -e '^[a-z]+:' /etc/pve/storage.cfg | grep -q -v -E -e '^[a-z]+: *local(-lvm|-zfs)?$'; then
+    if grep -s -E -e '^[a-z]+:' /etc/pve/storage.cfg 2>/dev/null | grep -q -v -E -e '^[a-z]+: *local(-lvm|-zfs)?$'; then
         valuables="$valuables /etc/pve/storage.cfg"
     fi
-    if grep -s -E -e '^(user|group|role|acl|token|pool):' /etc/pve/user.cfg | grep -q -v -e '^user:root@pam:'; then
+    if grep -s -E -e '^(user|group|role|acl|token|pool):' /etc/pve/user.cfg 2>/dev/null | grep -q -v -e '^user:root@pam:'; then
         valuables="$valuables /etc/pve/user.cfg"
     fi
     valuables=${valuables# }
