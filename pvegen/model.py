@@ -311,6 +311,8 @@ class Limits(Table):
                     "the join step: `timeout`", "600", default=600)
     api: int = key(kinds.integer(1, 3600, SECONDS), "How long the web interface may take to answer.",
                    "the manager step", "90", default=90)
+    ssh: int = key(kinds.integer(1, 600, SECONDS), "How long the sshd of another node may take to answer.",
+                   "the trust, create and join steps: `ConnectTimeout` of ssh, `-T` of ssh-keyscan", "10", default=10)
     clock: int = key(kinds.integer(1, 3600, SECONDS),
                      "By how much the clock of a joining node may differ from the member's.", "the join step",
                      "30", default=30)

@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='dd8c8d8a27cc177239fcaa449e5c372513ed3797a88dc8beb9f1fbf65aa444a4'
+digest='dff8db9160b4a3aba4824e9c2052662eaf0e110454cdac8cf48f07453fd12940'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -105,6 +105,7 @@ limit_network=60
 limit_quorum=120
 limit_join=600
 limit_api=90
+limit_ssh=10
 
 # The right host with the right system on it. Only looks: nothing is changed
 # unless all of this, and what the other steps need, is so.
@@ -4419,7 +4420,7 @@ print_keys() {
 ssh_to() {
     ssh_address=$1
     shift
-    ssh -n -o BatchMode=yes -o ConnectTimeout=10 -o ServerAliveInterval=5 "root@$ssh_address" "$@" 8>&- 9>&-
+    ssh -n -o BatchMode=yes -o ConnectTimeout="$limit_ssh" -o ServerAliveInterval=5 "root@$ssh_address" "$@" 8>&- 9>&-
 }
 
 reaches_root() {
@@ -4700,7 +4701,7 @@ before_pvecm() {
 ask_others() {
     if [ "$call $phase" != 'apply want' ] || is_member; then return 0; fi
     others=$(cat)
-    answering=$(printf '%s\n' "$others" | awk '{ print $1 }' | ssh-keyscan -T 3 -f - 2>/dev/null | awk '{ print $1 }')
+    answering=$(printf '%s\n' "$others" | awk '{ print $1 }' | ssh-keyscan -T "$limit_ssh" -f - 2>/dev/null | awk '{ print $1 }')
     while read -r other_address other_name; do
         case "$line_break$answering$line_break" in
             *"$line_break$other_address$line_break"*) ask_other "$other_address" "$other_name" ;;

@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='8f901ad96f52ceccd48773d0073ff0c9065cc507bcc794382f5612ebfcf251d2'
+digest='99b0c593148185376730b6a680f2f23e291a2ffe0e62b49812075386854765ff'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -104,6 +104,7 @@ limit_network=60
 limit_quorum=120
 limit_join=600
 limit_api=90
+limit_ssh=10
 limit_clock=30
 
 # The right host with the right system on it. Only looks: nothing is changed
@@ -4402,7 +4403,7 @@ print_keys() {
 ssh_to() {
     ssh_address=$1
     shift
-    ssh -n -o BatchMode=yes -o ConnectTimeout=10 -o ServerAliveInterval=5 "root@$ssh_address" "$@" 8>&- 9>&-
+    ssh -n -o BatchMode=yes -o ConnectTimeout="$limit_ssh" -o ServerAliveInterval=5 "root@$ssh_address" "$@" 8>&- 9>&-
 }
 
 reaches_root() {
@@ -4647,7 +4648,7 @@ need_nothing_to_lose() {
 need_member() {
     [ "$call $phase" = 'apply need' ] || return 0
     if is_member || [ -n "${holds_wrong:-}" ]; then return 0; fi
-    if ! answers_ssh "$1"; then
+    if ! within 2 answers_ssh "$1"; then
         need_failed "member $2 does not answer" "Is $2 up, and was its script applied first? Nodes run in the order of the description."
     # A key that the description states may be put right by this very run.
     elif [ "$trust" = password ] && shows_other_key "$1"; then
@@ -4661,8 +4662,10 @@ need_member() {
     fi
 }
 
+# answers_ssh ADDRESS: an sshd is there. One that was just told to read its configuration
+# anew, by "admit", refuses for a moment: so it is asked more than once.
 answers_ssh() {
-    [ -n "$(ssh-keyscan -T 5 "$1" 2>/dev/null)" ]
+    [ -n "$(ssh-keyscan -T "$limit_ssh" "$1" 2>/dev/null)" ]
 }
 
 # shows_other_key ADDRESS: the machine there shows another host key than ssh knows of it.
@@ -4751,6 +4754,8 @@ join_cluster() {
     join_address=$1 join_member=$2
     shift 2
     join_begins "$@" || return 0
+    within "$limit_ssh" answers_ssh "$join_address" ||
+        stop "member $join_member does not answer" "Is $join_member up, and was its script applied first? Nodes run in the order of the description."
     reaches_root "$join_address" || ask_trust
     member_is_fit "$join_address" "$join_member" || stop "$wrong" "$wrong_do"
     note "$join_member is in the cluster and quorate, all its nodes are online, versions and clocks agree"
@@ -4843,16 +4848,14 @@ unlock_join() {
 # ask_trust: root's public key goes to the member; its password is asked for by ssh
 # itself on the terminal, once.
 ask_trust() {
-    if ! answers_ssh "$join_address"; then
-        stop "member $join_member does not answer" "Is $join_member up, and was its script applied first? Nodes run in the order of the description."
-    elif shows_other_key "$join_address"; then
+    if shows_other_key "$join_address"; then
         stop "$join_member shows another host key than this node knows of it" "Either $join_member was set up anew, or another machine answers for its address and would get root's password. Compare, on $join_member itself: ssh-keygen -l -f $ssh_dir/ssh_host_rsa_key.pub; here: ssh-keyscan -t rsa $join_address | ssh-keygen -l -f -. Where the description states the key (ssh_host_keys) and is wrong, correct it there. Else, and only where the two are the same, have the old key forgotten, here: ssh-keygen -R $join_address"
     fi
     [ "$trust" = password ] || stop "root here does not get into $join_member by key" "Is this node's key in the description, and was $join_member's script run since? See: ssh -o BatchMode=yes root@$join_member true"
     note "Root's public key goes to $join_member; ssh asks whether its host key is right, and for root's password there."
     # The member's shell is to expand this.
     # shellcheck disable=SC2016
-    ssh -o ConnectTimeout=10 -o ServerAliveInterval=5 "root@$join_address" \
+    ssh -o ConnectTimeout="$limit_ssh" -o ServerAliveInterval=5 "root@$join_address" \
         'umask 077
         mkdir -p .ssh && key=$(cat) && cd .ssh || exit
         [ ! -s authorized_keys ] || [ -z "$(tail -c 1 authorized_keys)" ] || echo >>authorized_keys

@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='8747c63948f495795ce0f1d5c2d745b5defe54b3c06170c21c4ff8417783ba14'
+digest='ab908ea0186eed14e77408b6c6bf4b01c1ec4b22a39281dc53fcb8eb8f36e956'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -105,6 +105,7 @@ limit_network=60
 limit_quorum=120
 limit_join=600
 limit_api=90
+limit_ssh=10
 
 # The right host with the right system on it. Only looks: nothing is changed
 # unless all of this, and what the other steps need, is so.
@@ -4782,7 +4783,7 @@ print_keys() {
 ssh_to() {
     ssh_address=$1
     shift
-    ssh -n -o BatchMode=yes -o ConnectTimeout=10 -o ServerAliveInterval=5 "root@$ssh_address" "$@" 8>&- 9>&-
+    ssh -n -o BatchMode=yes -o ConnectTimeout="$limit_ssh" -o ServerAliveInterval=5 "root@$ssh_address" "$@" 8>&- 9>&-
 }
 
 reaches_root() {
@@ -5063,7 +5064,7 @@ before_pvecm() {
 ask_others() {
     if [ "$call $phase" != 'apply want' ] || is_member; then return 0; fi
     others=$(cat)
-    answering=$(printf '%s\n' "$others" | awk '{ print $1 }' | ssh-keyscan -T 3 -f - 2>/dev/null | awk '{ print $1 }')
+    answering=$(printf '%s\n' "$others" | awk '{ print $1 }' | ssh-keyscan -T "$limit_ssh" -f - 2>/dev/null | awk '{ print $1 }')
     while read -r other_address other_name; do
         case "$line_break$answering$line_break" in
             *"$line_break$other_address$line_break"*) ask_other "$other_address" "$other_name" ;;

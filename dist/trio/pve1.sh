@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='b91246d31c18d14538f3a500394cbc1c28fd70ccc4004b193cf3e583913d8170'
+digest='5dd35a057102c0dbc24d93c772e07a2d9c3b66e0e59cf79cd661ad928e5e7e0b'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -105,6 +105,7 @@ limit_network=60
 limit_quorum=120
 limit_join=600
 limit_api=90
+limit_ssh=10
 
 # The right host with the right system on it. Only looks: nothing is changed
 # unless all of this, and what the other steps need, is so.
@@ -4533,7 +4534,7 @@ print_keys() {
 ssh_to() {
     ssh_address=$1
     shift
-    ssh -n -o BatchMode=yes -o ConnectTimeout=10 -o ServerAliveInterval=5 "root@$ssh_address" "$@" 8>&- 9>&-
+    ssh -n -o BatchMode=yes -o ConnectTimeout="$limit_ssh" -o ServerAliveInterval=5 "root@$ssh_address" "$@" 8>&- 9>&-
 }
 
 reaches_root() {
@@ -4814,7 +4815,7 @@ before_pvecm() {
 ask_others() {
     if [ "$call $phase" != 'apply want' ] || is_member; then return 0; fi
     others=$(cat)
-    answering=$(printf '%s\n' "$others" | awk '{ print $1 }' | ssh-keyscan -T 3 -f - 2>/dev/null | awk '{ print $1 }')
+    answering=$(printf '%s\n' "$others" | awk '{ print $1 }' | ssh-keyscan -T "$limit_ssh" -f - 2>/dev/null | awk '{ print $1 }')
     while read -r other_address other_name; do
         case "$line_break$answering$line_break" in
             *"$line_break$other_address$line_break"*) ask_other "$other_address" "$other_name" ;;

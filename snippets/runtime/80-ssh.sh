@@ -234,7 +234,7 @@ print_keys() {
 ssh_to() {
     ssh_address=$1
     shift
-    ssh -n -o BatchMode=yes -o ConnectTimeout=10 -o ServerAliveInterval=5 "root@$ssh_address" "$@" 8>&- 9>&-
+    ssh -n -o BatchMode=yes -o ConnectTimeout="$limit_ssh" -o ServerAliveInterval=5 "root@$ssh_address" "$@" 8>&- 9>&-
 }
 
 reaches_root() {

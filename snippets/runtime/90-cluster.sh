@@ -122,7 +122,7 @@ need_nothing_to_lose() {
 need_member() {
     [ "$call $phase" = 'apply need' ] || return 0
     if is_member || [ -n "${holds_wrong:-}" ]; then return 0; fi
-    if ! answers_ssh "$1"; then
+    if ! within 2 answers_ssh "$1"; then
         need_failed {{ m("join.silent", member=v("$2")) }} {{ m("join.silent_do", member=v("$2")) }}
     # A key that the description states may be put right by this very run.
     elif [ "$trust" = password ] && shows_other_key "$1"; then
@@ -136,8 +136,10 @@ need_member() {
     fi
 }
 
+# answers_ssh ADDRESS: an sshd is there. One that was just told to read its configuration
+# anew, by "admit", refuses for a moment: so it is asked more than once.
 answers_ssh() {
-    [ -n "$(ssh-keyscan -T 5 "$1" 2>/dev/null)" ]
+    [ -n "$(ssh-keyscan -T "$limit_ssh" "$1" 2>/dev/null)" ]
 }
 
 # shows_other_key ADDRESS: the machine there shows another host key than ssh knows of it.
@@ -203,7 +205,7 @@ before_pvecm() {
 ask_others() {
     if [ "$call $phase" != 'apply want' ] || is_member; then return 0; fi
     others=$(cat)
-    answering=$(printf '%s\n' "$others" | awk '{ print $1 }' | ssh-keyscan -T 3 -f - 2>/dev/null | awk '{ print $1 }')
+    answering=$(printf '%s\n' "$others" | awk '{ print $1 }' | ssh-keyscan -T "$limit_ssh" -f - 2>/dev/null | awk '{ print $1 }')
     while read -r other_address other_name; do
         case "$line_break$answering$line_break" in
             *"$line_break$other_address$line_break"*) ask_other "$other_address" "$other_name" ;;
@@ -286,6 +288,8 @@ join_cluster() {
     join_address=$1 join_member=$2
     shift 2
     join_begins "$@" || return 0
+    within "$limit_ssh" answers_ssh "$join_address" ||
+        stop {{ m("join.silent", member=v("$join_member")) }} {{ m("join.silent_do", member=v("$join_member")) }}
     reaches_root "$join_address" || ask_trust
     member_is_fit "$join_address" "$join_member" || stop "$wrong" "$wrong_do"
     note {{ m("join.member_fine", member=v("$join_member")) }}
@@ -378,16 +382,14 @@ unlock_join() {
 # ask_trust: root's public key goes to the member; its password is asked for by ssh
 # itself on the terminal, once.
 ask_trust() {
-    if ! answers_ssh "$join_address"; then
-        stop {{ m("join.silent", member=v("$join_member")) }} {{ m("join.silent_do", member=v("$join_member")) }}
-    elif shows_other_key "$join_address"; then
+    if shows_other_key "$join_address"; then
         stop {{ m("join.host_key", member=v("$join_member")) }} {{ m("join.host_key_do", member=v("$join_member"), address=v("$join_address"), dir=v("$ssh_dir")) }}
     fi
     [ "$trust" = password ] || stop {{ m("join.no_trust", member=v("$join_member")) }} {{ m("join.no_trust_do", member=v("$join_member")) }}
     note {{ m("join.asks", member=v("$join_member")) }}
     # The member's shell is to expand this.
     # shellcheck disable=SC2016
-    ssh -o ConnectTimeout=10 -o ServerAliveInterval=5 "root@$join_address" \
+    ssh -o ConnectTimeout="$limit_ssh" -o ServerAliveInterval=5 "root@$join_address" \
         'umask 077
         mkdir -p .ssh && key=$(cat) && cd .ssh || exit
         [ ! -s authorized_keys ] || [ -z "$(tail -c 1 authorized_keys)" ] || echo >>authorized_keys

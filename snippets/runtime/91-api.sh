@@ -271,7 +271,7 @@ END
         }
         value("type") == "cluster" { printf "\"cluster\":{\"name\":\"%s\",\"quorate\":%s},", value("name"), value("quorate") }
         value("type") == "node" { printf "\"%s\":{\"online\":%d,\"ip\":\"%s\"},", value("name"), value("online"), value("ip") }')
-    member_machine=" $(ssh-keyscan -T 5 "$1" 2>/dev/null) "
+    member_machine=" $(ssh-keyscan -T "$limit_ssh" "$1" 2>/dev/null) "
     judge_member "$2"
 }
 

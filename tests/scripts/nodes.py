@@ -24,7 +24,7 @@ GATEWAY = "10.0.0.1"
 PASSWORD = "secret"
 ANSWERS = {"(yes/no": "yes", "assword": PASSWORD}
 """To what ssh asks: whether the host key is right, and the password."""
-LIMITS = {"unit": 10, "network": 8, "quorum": 15, "join": 60, "api": 15}
+LIMITS = {"unit": 10, "network": 8, "quorum": 15, "join": 60, "api": 15, "ssh": 10 * LONGEST}
 TARGETS = ("alt-p8", "alt-p11")
 
 

@@ -13,7 +13,7 @@ from sandbox import Sandbox, Saved, made_once
 from sandbox.patience import LONGEST
 
 from . import support
-from .nodes import ANSWERS, TARGETS, Nodes, bail, description, grouped, in_quorum, members, root_key, trash
+from .nodes import ANSWERS, LIMITS, TARGETS, Nodes, bail, description, grouped, in_quorum, members, root_key, trash
 from .support import Run
 
 pytestmark = pytest.mark.sandbox
@@ -449,6 +449,20 @@ def test_pvecm_that_fails_is_not_believed(target: str) -> None:
         nodes["pve1"].fail("pvecm-addnode", on=False)
         nodes.apply("pve2").expect(0)
         joined(nodes)
+
+
+def test_a_member_whose_sshd_refuses_for_a_moment_is_asked_again() -> None:
+    """So does one that was just told to read its configuration anew: before anything is done, and before the join."""
+    keyscan = """#!/bin/sh
+        printf '%s\\n' "$*" >>/root/asked
+        case $(wc -l </root/asked) in 1 | 3) exit 1 ;; esac
+        exec /usr/bin/ssh-keyscan "$@"
+        """
+    with a_pair("alt-p11") as nodes:
+        nodes["pve2"].put("/usr/sbin/ssh-keyscan", keyscan, 0o755)
+        nodes.apply("pve2").expect(0)
+        assert nodes["pve2"].read("/root/asked") == f"-T {LIMITS['ssh']} 10.0.0.251\n" * 4
+        nodes.agree()
 
 
 @pytest.mark.trap("K5")

@@ -11,7 +11,7 @@ from scripts.nodes import Nodes, description
 from .trunk import Trunk
 
 # The machine is emulated: all takes ten times as long.
-LIMITS = {"unit": 200, "network": 200, "quorum": 200, "join": 600, "api": 200}
+LIMITS = {"unit": 200, "network": 200, "quorum": 200, "join": 600, "api": 200, "ssh": 200}
 SHELLS = ("dash", "bash", "busybox")
 USUAL = (("alt-p10", "dash"), ("pve-9", "bash"), ("pve-6", "busybox"))
 """(target, shell) of clusters on etcnet, ifupdown2 and ifupdown: the seed says which of them is tried unless every one is

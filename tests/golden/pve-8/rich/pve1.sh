@@ -18,6 +18,7 @@ limit_network=60
 limit_quorum=120
 limit_join=600
 limit_api=90
+limit_ssh=10
 
 # The right host with the right system on it. Only looks: nothing is changed
 # unless all of this, and what the other steps need, is so.
