@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='4b1fe320d28125470cafea4c9af5fde9b8828074727334453418cb0788bb40c8'
+digest='36948634e48d44114f455ee831ed15459da82e6cf9e22c8d3fc9a1d77e0437f9'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -3293,8 +3293,6 @@ need_nothing_else() {
 #   trying -> keeping -> kept, or trying -> reverting -> reverted.
 # /run/pvegen/network is there while what runs may be the new network: a reboot takes it away.
 
-# What follows runs detached --------------------------------------------------------
-
 # switch_network: network_files are in place and network_state holds.
 switch_network() {
     look_at_network
@@ -3762,6 +3760,8 @@ settle_switch() {
     forget_looks
 }
 
+# What follows runs detached --------------------------------------------------------
+#
 # switch_part: the detached parts of the switch, by the call.
 switch_part() {
     switch_part=$call

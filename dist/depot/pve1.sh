@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='dff8db9160b4a3aba4824e9c2052662eaf0e110454cdac8cf48f07453fd12940'
+digest='93795d59adc8331dd539e184d02058ba64648228ae81ae3b0e2740b8e6191086'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -3086,8 +3086,6 @@ choose_ping() {
 #   trying -> keeping -> kept, or trying -> reverting -> reverted.
 # /run/pvegen/network is there while what runs may be the new network: a reboot takes it away.
 
-# What follows runs detached --------------------------------------------------------
-
 # switch_network: network_files are in place and network_state holds.
 switch_network() {
     look_at_network
@@ -3555,6 +3553,8 @@ settle_switch() {
     forget_looks
 }
 
+# What follows runs detached --------------------------------------------------------
+#
 # switch_part: the detached parts of the switch, by the call.
 switch_part() {
     switch_part=$call

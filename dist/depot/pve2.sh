@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='99b0c593148185376730b6a680f2f23e291a2ffe0e62b49812075386854765ff'
+digest='df2f51ad428d436e0702e6aa1e0d580df0bc1fc80ffd937f8bf8809ccb85ed42'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -3069,8 +3069,6 @@ choose_ping() {
 #   trying -> keeping -> kept, or trying -> reverting -> reverted.
 # /run/pvegen/network is there while what runs may be the new network: a reboot takes it away.
 
-# What follows runs detached --------------------------------------------------------
-
 # switch_network: network_files are in place and network_state holds.
 switch_network() {
     look_at_network
@@ -3538,6 +3536,8 @@ settle_switch() {
     forget_looks
 }
 
+# What follows runs detached --------------------------------------------------------
+#
 # switch_part: the detached parts of the switch, by the call.
 switch_part() {
     switch_part=$call

@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='949308f90fb5ab35732736c7c2090a507698626532e69f309a4fd98a9a3de907'
+digest='d67f0922b53f4b056c4ee056fa07cbc6639ece382f71865f3b0a0bd0c2217b7d'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -3069,8 +3069,6 @@ choose_ping() {
 #   trying -> keeping -> kept, or trying -> reverting -> reverted.
 # /run/pvegen/network is there while what runs may be the new network: a reboot takes it away.
 
-# What follows runs detached --------------------------------------------------------
-
 # switch_network: network_files are in place and network_state holds.
 switch_network() {
     look_at_network
@@ -3538,6 +3536,8 @@ settle_switch() {
     forget_looks
 }
 
+# What follows runs detached --------------------------------------------------------
+#
 # switch_part: the detached parts of the switch, by the call.
 switch_part() {
     switch_part=$call

@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='ab908ea0186eed14e77408b6c6bf4b01c1ec4b22a39281dc53fcb8eb8f36e956'
+digest='c3566d36f808d7c33896d647df9bba5cac009d40a7622b9b97fbae0230b3d991'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -3362,8 +3362,6 @@ need_nothing_else() {
 #   trying -> keeping -> kept, or trying -> reverting -> reverted.
 # /run/pvegen/network is there while what runs may be the new network: a reboot takes it away.
 
-# What follows runs detached --------------------------------------------------------
-
 # switch_network: network_files are in place and network_state holds.
 switch_network() {
     look_at_network
@@ -3831,6 +3829,8 @@ settle_switch() {
     forget_looks
 }
 
+# What follows runs detached --------------------------------------------------------
+#
 # switch_part: the detached parts of the switch, by the call.
 switch_part() {
     switch_part=$call

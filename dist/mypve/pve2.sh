@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='7b0f517227d450bd3655d9ee2a1c8b1a4fcd2c261a6b38e7b353114e8b083d62'
+digest='a3ff8a0b7a230018a538d782b53217f9eebd8d91570b03d46820e0918e961ff2'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -3359,8 +3359,6 @@ need_nothing_else() {
 #   trying -> keeping -> kept, or trying -> reverting -> reverted.
 # /run/pvegen/network is there while what runs may be the new network: a reboot takes it away.
 
-# What follows runs detached --------------------------------------------------------
-
 # switch_network: network_files are in place and network_state holds.
 switch_network() {
     look_at_network
@@ -3828,6 +3826,8 @@ settle_switch() {
     forget_looks
 }
 
+# What follows runs detached --------------------------------------------------------
+#
 # switch_part: the detached parts of the switch, by the call.
 switch_part() {
     switch_part=$call

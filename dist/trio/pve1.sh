@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='5dd35a057102c0dbc24d93c772e07a2d9c3b66e0e59cf79cd661ad928e5e7e0b'
+digest='3af2189c4f89b75ae48657b0a7ceb4654fedac1e4198327d1c0e7ab6f4ebe1c6'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -3200,8 +3200,6 @@ takes_nameservers() {
 #   trying -> keeping -> kept, or trying -> reverting -> reverted.
 # /run/pvegen/network is there while what runs may be the new network: a reboot takes it away.
 
-# What follows runs detached --------------------------------------------------------
-
 # switch_network: network_files are in place and network_state holds.
 switch_network() {
     look_at_network
@@ -3669,6 +3667,8 @@ settle_switch() {
     forget_looks
 }
 
+# What follows runs detached --------------------------------------------------------
+#
 # switch_part: the detached parts of the switch, by the call.
 switch_part() {
     switch_part=$call

@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='2b2383ad3602e1fcec8c88e18abf117dc8646d9557d0679c07e28cf0c4e168ac'
+digest='766e71a080e90dd2468b16964338c2949f98c7144bb81f52547792d09e7d3f42'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -3204,8 +3204,6 @@ takes_nameservers() {
 #   trying -> keeping -> kept, or trying -> reverting -> reverted.
 # /run/pvegen/network is there while what runs may be the new network: a reboot takes it away.
 
-# What follows runs detached --------------------------------------------------------
-
 # switch_network: network_files are in place and network_state holds.
 switch_network() {
     look_at_network
@@ -3673,6 +3671,8 @@ settle_switch() {
     forget_looks
 }
 
+# What follows runs detached --------------------------------------------------------
+#
 # switch_part: the detached parts of the switch, by the call.
 switch_part() {
     switch_part=$call

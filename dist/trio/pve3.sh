@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='bc4ebd82dd7d4b17f3ba41389aa882cd10a9b146d1e1273c542c6e3cf10dc201'
+digest='fbcae45acc39096ab4875f8e720ffba7db9283004779d61cf646da68bc630484'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -3173,8 +3173,6 @@ takes_nameservers() {
 #   trying -> keeping -> kept, or trying -> reverting -> reverted.
 # /run/pvegen/network is there while what runs may be the new network: a reboot takes it away.
 
-# What follows runs detached --------------------------------------------------------
-
 # switch_network: network_files are in place and network_state holds.
 switch_network() {
     look_at_network
@@ -3642,6 +3640,8 @@ settle_switch() {
     forget_looks
 }
 
+# What follows runs detached --------------------------------------------------------
+#
 # switch_part: the detached parts of the switch, by the call.
 switch_part() {
     switch_part=$call

@@ -473,7 +473,7 @@ settle_switch() {
 }
 
 # What follows runs detached --------------------------------------------------------
-
+#
 # switch_part: the detached parts of the switch, by the call.
 switch_part() {
     switch_part=$call
