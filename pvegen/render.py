@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Iterator
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jinja2
 
@@ -20,6 +20,9 @@ from pvegen.kept import Bytecode, Kept
 from pvegen.plan import Script, Step
 from pvegen.runtime import File, Piece, Runtime, parsed, variables
 from pvegen.snippets import Messages, SnippetError, content, key, snippets_folder
+
+if TYPE_CHECKING:
+    from pvegen.lines import Line
 
 # How snippets are written. The shell has {# itself, in ${#name}.
 SYNTAX: dict[str, Any] = {
@@ -72,14 +75,21 @@ class Rendered(NamedTuple):
 class Renderer:
     """Spells out scripts from one set of snippets, in one language."""
 
-    def __init__(self, site: str | os.PathLike[str] | None = None, language: str = "en") -> None:
-        """site: a folder whose snippets stand in for ours of the same name. Raises SnippetError."""
+    def __init__(
+        self, site: str | os.PathLike[str] | None = None, language: str = "en", *, marked: bool = False
+    ) -> None:
+        """Raises SnippetError.
+
+        site: a folder whose snippets stand in for ours of the same name; marked: the snippets print
+        what `lines` reads, for `printed` alone.
+        """
         self._site = os.fspath(site) if site else None
+        self._language = language
         self._folders = ([self._site] if self._site else []) + [snippets_folder()]
         self._kept = Kept()
         self._messages = Messages(self._folders, language, self._kept)
         self._runtimes: dict[tuple[str, str, bool], Runtime] = {}
-        self._environment = self._make_environment(_finalize)
+        self._environment = self._make_environment(_finalize, marked=marked)
         self._files = self._make_environment(_finalize_line)
 
     def _error(self, name: str, line: int, why: str) -> SnippetError:
@@ -87,10 +97,11 @@ class Renderer:
         of_site = self._site is not None and os.path.exists(os.path.join(self._site, name))
         return SnippetError(name, line, why, of_site=of_site)
 
-    def _make_environment(self, finalize: Any) -> jinja2.Environment:
+    def _make_environment(self, finalize: Any, *, marked: bool = False) -> jinja2.Environment:
         environment = jinja2.Environment(
             loader=jinja2.FileSystemLoader(self._folders),
-            bytecode_cache=Bytecode(self._kept),
+            bytecode_cache=None if marked else Bytecode(self._kept),
+            extensions=["pvegen.lines.Marks"] if marked else [],
             auto_reload=False,
             autoescape=False,
             # Nothing of `quote` may be worked out ahead: what is compiled outlives this version of it.
@@ -110,9 +121,24 @@ class Renderer:
 
     def script(self, script: Script) -> Rendered:
         """Spell out one node's script. Raises SnippetError."""
+        own, steps = self._own(script)
+        # The last such line is the frame's own, whatever data may hold.
+        head, mark, tail = own.rpartition(_RUNTIME)
+        if not mark:
+            raise self._error("script.sh", 0, "has no line @runtime@")
+        head += "\n"
+        runtime = self._runtime(script).cut(quote.plain(head + tail))
+        head = _without_unused(head, runtime.variables | variables(tail))
+        text = quote.plain(head) + runtime.text + quote.plain(tail)
+        if text.split("\n", 2)[1:2] != [f"digest='{_NO_DIGEST}'"]:
+            raise self._error("script.sh", 2, "the second line is not digest={{ digest | string }}")
+        text = signed(text)
+        return Rendered(script.node, text, head + tail, runtime.text, _origins(head, steps, runtime.pieces))
+
+    def _own(self, script: Script) -> tuple[str, list[dict[str, Any]]]:
+        """A script's own part with @runtime@ where the rest is to stand, and its steps."""
         values = quote.data(script.values)
         steps = [self._step(step, values) for step in script.steps]
-        calls = _further_calls(script)
         values |= {
             "version": quote.Data(__version__),
             "steps": steps,
@@ -120,19 +146,21 @@ class Renderer:
             "usage_text": self._usage(script),
             "digest": quote.Data(_NO_DIGEST),
         }
-        own = self._render("script.sh", values)
-        # The last such line is the frame's own, whatever data may hold.
-        head, mark, tail = own.rpartition(_RUNTIME)
-        if not mark:
-            raise self._error("script.sh", 0, "has no line @runtime@")
-        head += "\n"
-        runtime = self._runtime(calls, values["manager"], by_api=values["by_api"]).cut(quote.plain(head + tail))
-        head = _without_unused(head, runtime.variables | variables(tail))
-        text = quote.plain(head) + runtime.text + quote.plain(tail)
-        if text.split("\n", 2)[1:2] != [f"digest='{_NO_DIGEST}'"]:
-            raise self._error("script.sh", 2, "the second line is not digest={{ digest | string }}")
-        text = signed(text)
-        return Rendered(script.node, text, head + tail, runtime.text, _origins(head, steps, runtime.pieces))
+        return self._render("script.sh", values), steps
+
+    def printed(self, script: Script, snippet: str = "script.sh") -> list[Line]:
+        """What the snippets print for a script, or one file of the runtime for it, each line with where it is from.
+
+        A script has most of that: not the variables that it has no use for, nor the functions. Raises SnippetError.
+        """
+        from pvegen.lines import read
+
+        marked = Renderer(self._site, self._language, marked=True)
+        if snippet == "script.sh":
+            made, _ = marked._own(script)
+        else:
+            made = marked._render(snippet, _values_of(snippet, script))
+        return read(quote.plain(made))
 
     def told(self, script: Script, name: str) -> tuple[str, str]:
         """The title of a step and its reason, as a script says them. Raises SnippetError."""
@@ -141,16 +169,13 @@ class Renderer:
         title, why = (self._messages.words(f"step.{step.snippet}.{part}", **plain) for part in ("title", "why"))
         return title, why
 
-    def path_of(self, snippet: str) -> str:
-        """Where a snippet stands on disk: a site's own, else ours."""
-        return self._find(snippet)
-
-    def _runtime(self, calls: list[str], manager: str, *, by_api: bool) -> Runtime:
-        """The runtime for scripts that know these calls, where the network is this
+    def _runtime(self, script: Script) -> Runtime:
+        """The runtime for scripts that know the same calls, where the network is the same
         manager's, of nodes that join through the API or not; it holds no data."""
-        extra = quote.Sh("".join(f" | {call}" for call in calls))
+        main_values, manager = _values_of(_MAIN, script), script.values["manager"]
+        extra, by_api = main_values["extra_calls"], main_values["by_api"]
         if (extra, manager, by_api) not in self._runtimes:
-            main = parsed(_MAIN, quote.plain(self._render(_MAIN, {"extra_calls": extra, "by_api": by_api})))
+            main = parsed(_MAIN, quote.plain(self._render(_MAIN, main_values)))
             names = [name for name in self._names if name.count("/") == 1 or name.split("/")[1] == manager]
             files = [main if name == _MAIN else self._same[name] for name in names]
             self._runtimes[extra, manager, by_api] = Runtime(files)
@@ -280,6 +305,12 @@ class Renderer:
 def _further_calls(script: Script) -> list[str]:
     """The calls of a script that not every script knows."""
     return [call for call, value in _CALLS.items() if script.values[value]]
+
+
+def _values_of(runtime: str, script: Script) -> dict[str, Any]:
+    """What a file of the runtime is rendered with: all but one are the same in all scripts."""
+    extra = quote.Sh("".join(f" | {call}" for call in _further_calls(script)))
+    return {"extra_calls": extra, "by_api": script.values["by_api"]} if runtime == _MAIN else {}
 
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from pvegen import catalogue, quote, vary
 from pvegen.derive import View, derive
+from pvegen.lines import Line, aligned
 from pvegen.model import Description
 from pvegen.plan import plan
 from pvegen.render import Rendered, Renderer
@@ -24,9 +25,6 @@ from pvegen.target import Target, Targets
 from pvegen.vary import Leaf
 
 _FUNCTION = re.compile(r"([a-z_][a-z0-9_]*)\(\) \{")
-_TEMPLATE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}")
-_INCLUDE = re.compile(r"\{% include '([^']+)' %\}")
-_OPENS = re.compile(r"<<'(END[A-Z0-9_]*)'$")
 
 
 class Part(NamedTuple):
@@ -69,7 +67,7 @@ class Tracer:
         self.script = self._made(view, target)
         self.lines = self.script.text.split("\n")
         self._own = _own(self.script)
-        self._patterns: dict[str, list[tuple[str, int, int, re.Pattern[str]]]] = {}
+        self._printed: dict[str, dict[int, Line]] = {}
         self._effects: list[tuple[Part, str, dict[int, bool]]] | None = None
 
     def _made(self, view: View, target: Target) -> Rendered:
@@ -112,34 +110,46 @@ class Tracer:
         return self._renderer.told(self._plan, step)
 
     def _function(self, line: int) -> str:
-        """The function that a line of the runtime is in."""
+        """The function of the runtime that a line is in, or stands right above as its comment; "" elsewhere."""
         for number in range(line, 0, -1):
-            if found := _FUNCTION.match(self.lines[number - 1]):
+            if found := _FUNCTION.fullmatch(self.lines[number - 1]):
                 return found[1]
+            if self.lines[number - 1] == "}" and number < line:
+                break
+        for text in self.lines[line - 1 :]:
+            if found := _FUNCTION.fullmatch(text):
+                return found[1]
+            if not text.startswith("#"):
+                break
         return ""
 
     def _printed_by(self, snippet: str, line: int) -> tuple[str, int]:
-        """The snippet, which may be an included one, and its line that printed a line; 0 if several could.
+        """The snippet, which may be an included one, and its line that printed a line; 0 where it cannot be told.
 
-        Of a here-document that is the line that opens it.
+        Of a value with several lines that is the line that prints the value.
         """
-        text = self.lines[_opening(self.lines, line) - 1]
-        fitting = []
-        if snippet not in self._patterns:
-            self._patterns[snippet] = [(name, number, *_pattern(text)) for name, number, text in self._sources(snippet)]
-        for name, number, certain, pattern in self._patterns[snippet]:
-            if certain and pattern.fullmatch(text):
-                fitting.append((certain, name, number))
-        best = [found for found in fitting if found[0] == max(fitting)[0]]
-        return best[0][1:] if len(best) == 1 else (snippet, 0)
+        file = snippet if snippet.startswith("runtime/") else "script.sh"
+        if file not in self._printed:
+            self._printed[file] = self._lines_of(file)
+        found = self._printed[file].get(line)
+        return (found.snippet, found.number) if found else (snippet, 0)
 
-    def _sources(self, snippet: str) -> Iterator[tuple[str, int, str]]:
-        """The lines of a snippet and of those that it includes: snippet, number, text."""
-        with open(self._renderer.path_of(snippet), encoding="utf-8") as file:
-            for number, source in enumerate(file.read().split("\n"), 1):
-                yield snippet, number, source
-                if found := _INCLUDE.search(source):
-                    yield from self._sources(found[1])
+    def _lines_of(self, file: str) -> dict[int, Line]:
+        """What printed the lines of a file of the runtime, or of the script's own part, by their numbers."""
+        if file == "script.sh":
+            last = len(self.lines) - 1
+            numbers = [*range(1, len(self._own) + 1), last]
+            texts = [*self._own, self.lines[last - 1]]
+        else:
+            start = next(first for first, snippet in self.script.origins if snippet == file)
+            end = next(first for first, _ in self.script.origins if first > start)
+            numbers = list(range(start, end))
+            texts = self.lines[start - 1 : end - 1]
+        try:
+            printed = self._renderer.printed(self._plan, file)
+        except SnippetError:  # a site's own, which does something to its text that marks do not outlive
+            return {}
+        return dict(zip(numbers, aligned(texts, printed), strict=False))
 
     def _parts(self, kind: str, first: int, last: int) -> list[Part]:
         found: list[Part] = []
@@ -240,29 +250,3 @@ def dotted(path: vary.Path, description: Description) -> str:
         else:
             words.append(part)
     return ".".join(words)
-
-
-def _opening(lines: list[str], line: int) -> int:
-    """The line that opens the here-document that a line stands in; the line itself outside of one."""
-    opened, end = 0, ""
-    for number, text in enumerate(lines[:line], 1):
-        if opened:
-            if text == end:
-                if number == line:
-                    return opened
-                opened = 0
-        elif found := _OPENS.search(text):
-            opened, end = number, found[1]
-    return opened or line
-
-
-def _pattern(source: str) -> tuple[int, re.Pattern[str]]:
-    """What a line of a snippet can print, and how many characters of it are certain."""
-    plain = _TEMPLATE.split(source)
-    certain = sum(len(text.strip()) for text in plain)
-    if source.lstrip().startswith("{%") and not certain:
-        return 0, re.compile("")
-    text = source.replace("| heredoc }}", "}}<<'END'") if source.rstrip().endswith("| heredoc }}") else source
-    return certain, re.compile(".*".join(map(re.escape, _TEMPLATE.split(text))), re.DOTALL)
-
-

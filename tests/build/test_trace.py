@@ -60,25 +60,58 @@ def test_a_line_with_an_address_is_of_the_key_that_holds_it(example: str, index:
 
 
 @pytest.mark.parametrize(("example", "index"), SCRIPTS)
-def test_every_line_has_a_snippet_and_each_of_the_steps_its_step(example: str, index: int) -> None:
+def test_every_line_has_its_snippet_and_line_and_each_of_the_steps_its_step(example: str, index: int) -> None:
+    """All but the empty lines that part the files of the runtime."""
     one = tracer(example, index)
-    last = len(one.lines) - 1
-    for line in [*own_lines(one), *range(len(one._own) + 1, last, 97), last]:
+    printing: dict[str, list[str]] = {}
+    for line in range(1, len(one.lines)):
+        of_steps = one.script.origin(line).startswith("steps/")
         traced = one.trace(line, line)
-        path = desk.ROOT / "snippets" / traced.snippet
-        assert path.is_file()
-        if traced.snippet_line:
-            source = path.read_text("utf-8").split("\n")[traced.snippet_line - 1]
-            certain = max(re.split(r"\{\{.*?\}\}|\{%.*?%\}", source), key=len).strip()
-            assert certain in traced.text or certain in "\n".join(one.lines[:line])
-        assert bool(traced.step) == traced.snippet.startswith("steps/")
-        assert bool(traced.function) == traced.snippet.startswith("runtime/")
-    unknown = [
-        line
-        for line in own_lines(one)
-        if one.lines[line - 1].strip() and one.trace(line, line).step and not one.trace(line, line).snippet_line
-    ]
-    assert len(unknown) < 40, [one.lines[line - 1] for line in unknown]
+        text = one.lines[line - 1]
+        if not traced.snippet_line:
+            assert traced.snippet.startswith("runtime/") and not text and one.script.origin(line + 1) != traced.snippet
+            continue
+        source = (desk.ROOT / "snippets" / traced.snippet).read_text("utf-8").split("\n")[traced.snippet_line - 1]
+        if "{" + "{" not in source:
+            assert source == text, (line, traced)
+        printing.setdefault(traced.snippet, []).append(source)
+        assert bool(traced.step) == of_steps
+        assert not traced.function or one.lines.index(f"{traced.function}() {{") >= 0
+    assert len(printing) > 15
+
+
+def told_of_time(place: Path, *source: str) -> list[tuple[str, int]]:
+    """What each line of the time step of a site's own snippet is, and the line of the snippet that printed it."""
+    (place / "steps").mkdir()
+    (place / "steps" / "time.sh").write_text("\n".join(source) + "\n", "utf-8")
+    one = view("mypve")
+    site = Tracer(one, 1, target.load(one.description.cluster.target), Renderer(place))
+    first, last = site.step_lines("time")
+    return [(site.lines[line - 1].strip(), site.trace(line, line).snippet_line) for line in range(first, last + 1)]
+
+
+def test_lines_that_several_of_a_snippet_could_have_printed_are_told_apart(tmp_path: Path) -> None:
+    """Equal lines in two branches, a value of several lines, a loop that eats the lines before."""
+    told = told_of_time(
+        tmp_path,
+        "step_time() {",
+        "{% if not timezone %}", "    echo same", "{% else %}", "    echo same", "{% endif %}",
+        "    cat {{ 'one\\ntwo\\n' | heredoc }}",
+        "{% for word in ['a', 'b'] -%}", "", "    echo {{ word }}", "{% endfor %}",
+        "    echo {{ timezone }}{% if timezone %} too{% endif %}", "",
+        "}",
+    )  # fmt: skip
+    assert told == [
+        ("step_time() {", 1), ("echo same", 5), ("cat <<'END'", 7), ("one", 7), ("two", 7), ("END", 7),
+        ("echo a", 10), ("echo b", 10), ("echo Europe/Moscow too", 12), ("}", 14),
+    ]  # fmt: skip
+
+
+def test_of_a_text_that_is_made_before_it_is_printed_no_line_is_told(tmp_path: Path) -> None:
+    """What a site's own snippet puts together and quotes is printed with no line of it."""
+    source = ["{% set two %}one two{% endset %}", "step_time() {", "    printf %s {{ two | string }}", "}"]
+    told = told_of_time(tmp_path, *source)
+    assert told == [("step_time() {", 0), ("printf %s 'one two'", 0), ("}", 0)]
 
 
 @pytest.mark.parametrize(
