@@ -12,6 +12,7 @@ from pvegen.convert import convert
 from pvegen.derive import View, derive
 from pvegen.description import Loaded, load
 from pvegen.errors import Refused
+from pvegen.git import git
 from pvegen.plan import plan
 from pvegen.render import Renderer
 from pvegen.source import Source
@@ -97,6 +98,6 @@ def of_revision(path: str, revision: str, targets: Targets) -> Loaded | None:
 def _git(place: Path, *words: str) -> subprocess.CompletedProcess[bytes]:
     """A call of git in the folder of a file; Refused where git cannot be run."""
     try:
-        return subprocess.run(["git", "-C", str(place.parent), *words], capture_output=True, check=False, timeout=60)
+        return git(place.parent, *words)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise Refused(catalogue.load().review["no_git"].format(why=error)) from error

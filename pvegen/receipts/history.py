@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
+from pvegen.git import git
+
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-# Whatever the repository's own configuration wants: nothing is run, fetched, asked or shown in between.
+# Whatever the repository's own configuration wants: nothing is run or shown in between.
 _LOG = (
     "-c", "log.showRoot=true", "log", "--exclude=refs/stash", "--all", "--full-history", "--topo-order", "-m", "-s",
     "--no-show-signature", "--no-textconv", "--no-ext-diff", "--no-color", "--date=short", "--format=%H %h %cd",
 )  # fmt: skip
-_ALONE = {"GIT_ALLOW_PROTOCOL": "none", "GIT_NO_LAZY_FETCH": "1", "GIT_TERMINAL_PROMPT": "0"}
-_OTHERS = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR")
 
 
 class Dated(NamedTuple):
@@ -89,13 +88,8 @@ def _is_before(folder: Path, one: str, other: str) -> bool:
 
 def _git(folder: Path, *words: str) -> str | None:
     """What git prints; None where it fails or is not there."""
-    alone = {name: value for name, value in os.environ.items() if name not in _OTHERS} | _ALONE
     try:
-        done = subprocess.run(
-            ["git", "-C", str(folder), *words],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=alone, timeout=60,
-            check=False,
-        )  # fmt: skip
+        done = git(folder, *words)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.decode(errors="replace") if done.returncode == 0 else None

@@ -245,10 +245,15 @@ def test_another_runtime_is_told_apart(place: Path) -> None:
     assert 'cluster.timezone: "Europe/Moscow" → "Europe/Oslo"' in shown and "Not of the cluster: pve2.sh" in shown
 
 
-def test_against_a_revision_of_git(place: Path) -> None:
+def commit(place: Path, *first: list[str]) -> None:
+    """A new repository with one commit, made after these calls of git."""
     git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false"]
-    for words in (["init", "-q"], ["add", "cluster.toml"], ["commit", "-q", "-m", "first"]):
+    for words in (["init", "-q"], *first, ["commit", "-q", "--allow-empty", "-m", "first"]):
         subprocess.run([*git, *words], cwd=place, check=True)
+
+
+def test_against_a_revision_of_git(place: Path) -> None:
+    commit(place, ["add", "cluster.toml"])
     change(place, ("Europe/Moscow", "Europe/Oslo"))
     assert "What changes from HEAD:cluster.toml to cluster.toml:" in said(
         place, "--since", "HEAD", "--exit-code", status=4
@@ -259,11 +264,20 @@ def test_against_a_revision_of_git(place: Path) -> None:
     assert done.returncode == 1 and not (place / "stray").exists()
 
 
+def test_in_a_hook_it_is_the_same(place: Path) -> None:
+    """git tells a hook where the repository is, by a path from its top, and ours is called below that."""
+    (place / "site").mkdir()
+    (place / "cluster.toml").rename(place / "site" / "cluster.toml")
+    commit(place, ["add", "site"])
+    change(place / "site", ("Europe/Moscow", "Europe/Oslo"))
+    hook = {"GIT_DIR": ".git", "GIT_INDEX_FILE": ".git/index"}
+    done = desk.pvegen("diff", "--since", "HEAD", "site/cluster.toml", cwd=place, env=hook)
+    assert (done.returncode, done.stderr) == (0, "") and "Europe/Oslo" in done.stdout
+
+
 def test_a_cluster_that_a_revision_does_not_have_is_new(place: Path) -> None:
     """As in the pull request that brings its description."""
-    git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false"]
-    for words in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "first"]):
-        subprocess.run([*git, *words], cwd=place, check=True)
+    commit(place)
     assert said(place, "--since", "HEAD", "--exit-code", status=4) == (
         "cluster.toml is new: there is no HEAD:cluster.toml.\n\n"
         "pve1: new; its script is run as a whole.\npve2: new; its script is run as a whole.\n"
