@@ -199,7 +199,7 @@ class Bridge(Table):
                           derived=_OWN_MTU)
     vlan_aware: bool = key(
         kinds.BOOLEAN, "Whether guests can be given VLANs on this bridge.",
-        "ifupdown2: `bridge-vlan-aware yes`; etcnet with BRIDGE_OPTIONS: `vlan_filtering 1`", "true", default=False,
+        "ifupdown2: `bridge-vlan-aware yes`", "true", default=False,
     )
     vlans: str = key(
         kinds.VLAN_RANGES, "The VLANs that a VLAN-aware bridge lets through, ids and ranges with blanks between.",
@@ -244,7 +244,7 @@ class Network(Table):
                           derived=_OWN_MTU)
     vlan_aware: bool = key(
         kinds.BOOLEAN, "Whether guests can be given VLANs on the main bridge.",
-        "ifupdown2: `bridge-vlan-aware yes`; etcnet with BRIDGE_OPTIONS: `vlan_filtering 1`", "true", default=False,
+        "ifupdown2: `bridge-vlan-aware yes`", "true", default=False,
     )
     vlans: str = key(
         kinds.VLAN_RANGES, "The VLANs that a VLAN-aware main bridge lets through.", "ifupdown2: `bridge-vids`",
@@ -390,7 +390,7 @@ class Node(Table):
                           derived="`network.mtu`")
     vlan_aware: bool | None = key(
         kinds.BOOLEAN, "Whether guests can be given VLANs on the main bridge.",
-        "ifupdown2: `bridge-vlan-aware yes`; etcnet with BRIDGE_OPTIONS: `vlan_filtering 1`", "true", default=None,
+        "ifupdown2: `bridge-vlan-aware yes`", "true", default=None,
         derived="`network.vlan_aware`",
     )
     vlans: str | None = key(

@@ -127,8 +127,7 @@ def _options(interface: Interface, facts: dict[str, Any]) -> list[str]:
     if interface.kind == "vlan":
         lines.append(f"VID={interface.vlan_id}")
     if interface.kind == "bridge" and facts["bridge_options"] == "options":
-        aware = " vlan_filtering 1" if interface.vlan_aware else ""
-        lines.append(f"BRIDGE_OPTIONS='stp_state 0 forward_delay 0{aware}'")
+        lines.append("BRIDGE_OPTIONS='stp_state 0 forward_delay 0'")
     return lines
 
 

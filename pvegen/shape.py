@@ -98,15 +98,21 @@ def faults(text: str, data: dict[str, Any]) -> Iterator[str]:
             yield ": " + _unknown(f"[{name}]" if isinstance(value, dict) else name, name, SHAPE)
     for fact in facts.facts(text, data):
         if fact.section in SHAPE:
-            yield from (f":{fact.line}: {fault}" for fault in (*_of_fact(fact), *_unlisted(fact, data)))
+            yield from (f":{fact.line}: {fault}" for fault in (*_of_fact(fact), *_beside(fact, data)))
 
 
-def _unlisted(fact: facts.Fact, data: dict[str, Any]) -> Iterator[str]:
-    """Time services with a file that the script would never pick."""
+def _beside(fact: facts.Fact, data: dict[str, Any]) -> Iterator[str]:
+    """What does not go with another fact.
+
+    That is time services with a file that the script would never pick, and bridges that would let no VLAN through.
+    """
+    words, name = catalogue.load().targets, (fact.section, fact.key)
     listed = data["time"].get("services")
-    if (fact.section, fact.key) == ("time", "config") and _is(SERVICES, fact.value) and _is(WORDS, listed):
-        for name in sorted(fact.value.keys() - set(listed)):
-            yield catalogue.load().targets["unlisted"].format(name=name)
+    if name == ("time", "config") and _is(SERVICES, fact.value) and _is(WORDS, listed):
+        for service in sorted(fact.value.keys() - set(listed)):
+            yield words["unlisted"].format(name=service)
+    if name == ("network", "vlan_aware") and fact.value is True and data["network"].get("manager") == "etcnet":
+        yield words["filtered"]
 
 
 def _of_fact(fact: facts.Fact) -> Iterator[str]:

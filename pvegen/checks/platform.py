@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pvegen.checks.context import Context
 from pvegen.derive import link_numbers
-from pvegen.kinds import ALL_VLANS
 from pvegen.source import Path
 
 
@@ -65,18 +64,15 @@ def _coefficient(context: Context) -> None:
 
 
 def _bridges(context: Context) -> None:
-    """VLAN-aware bridges and their lists of VLANs; etcnet's options have no place for a list."""
+    """VLAN-aware bridges."""
     assert context.target is not None
-    network = context.target.data["network"]
+    if context.target.data["network"]["vlan_aware"]:
+        return
     for node in context.view.nodes:
         for interface in node.interfaces:
-            path, vlans = (context.key(node, interface, key) for key in ("vlan_aware", "vlans"))
-            if not interface.vlan_aware or not context.sound(path, vlans):
-                continue
-            if not network["vlan_aware"]:
+            path = context.key(node, interface, "vlan_aware")
+            if interface.vlan_aware and context.sound(path):
                 context.say("PVE506", path, value=interface.name, target=context.target.name)
-            elif network["manager"] == "etcnet" and interface.vlans != ALL_VLANS:
-                context.say("PVE508", vlans, value=interface.vlans, target=context.target.name)
 
 
 def _bonds(context: Context) -> None:

@@ -57,13 +57,6 @@ def test_target_without_bonds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert codes(tmp_path, HEAD + node(1, bond).replace('nic = "eth0"', 'nic = "bond0"')) == ["PVE507"]
 
 
-def test_target_without_lists_of_vlans(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pretend(monkeypatch, "network", manager="etcnet", bridge_options="options")
-    text = HEAD.replace("[network]", "[network]\nvlan_aware = true") + node(1)
-    assert codes(tmp_path, text) == []
-    assert codes(tmp_path, text.replace("[network]", '[network]\nvlans = "10 20-29"')) == ["PVE508"]
-
-
 @pytest.mark.parametrize(
     ("wrong", "right", "expected"),
     [

@@ -167,17 +167,8 @@ BOND = NODE.format(1).replace("eth0", "bond0") + '[[node.bond]]\nname = "bond0"\
             "     | ^^^^^^^^^^^^^\n"
             "  help: Use a single NIC.",
         ),
-        (
-            "network",
-            {"manager": "etcnet"},
-            'vlan_aware = true\nvlans = "10 20-29"\n' + NODE.format(1),
-            'x.toml:9:9: error PVE508: The line vlans = "10 20-29" is not possible on alt-p11: its bridges let all VLANs through.\n'
-            '  9 | vlans = "10 20-29"\n'
-            "    |         ^^^^^^^^^^\n"
-            "  help: Take the line away, or make a VLAN interface and a bridge for each VLAN that guests may reach.",
-        ),
     ],
-    ids=["PVE504", "PVE507", "PVE508"],
+    ids=["PVE504", "PVE507"],
 )
 def test_target_that_does_not_exist_yet(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, section: str, facts: dict[str, object], text: str, expected: str

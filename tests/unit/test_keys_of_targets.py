@@ -44,18 +44,6 @@ def aware(system: Target) -> bool:
     return bool(system.network["vlan_aware"])
 
 
-def lists_vlans(system: Target) -> bool:
-    return aware(system) and system.network["manager"] != "etcnet"
-
-
-def list_of_vlans(behind: str) -> list[Asked]:
-    """A list of VLANs: with etcnet it is the list that is not honoured, without VLAN-aware bridges these."""
-    return [
-        Asked(behind, f'vlan_aware = true\nvlans = "10 20-29" {HERE}', "PVE508", lambda one: lists_vlans(one) or not aware(one)),
-        Asked(behind, f'vlan_aware = true {HERE}\nvlans = "10 20-29"', "PVE506", lambda one: aware(one)),
-    ]  # fmt: skip
-
-
 ASKED = {
     "cluster.token_coefficient": [
         Asked("[cluster]", f"token_coefficient = 200 {HERE}", "PVE509", lambda one: bool(one.corosync["token_coefficient_from"]))
@@ -67,11 +55,11 @@ ASKED = {
     ],
     "link.priority": [Asked("number = 0", f"priority = 20 {HERE}", "PVE505", lambda one: bool(one.pvecm["priority"]))],
     "network.vlan_aware": [Asked("[network]", f"vlan_aware = true {HERE}", "PVE506", aware)],
-    "network.vlans": list_of_vlans("[network]"),
+    "network.vlans": [Asked("[network]", f'vlan_aware = true {HERE}\nvlans = "10 20-29"', "PVE506", aware)],
     "node.vlan_aware": [Asked('address = "10.0.0.2/24"', f"vlan_aware = true {HERE}", "PVE506", aware)],
-    "node.vlans": list_of_vlans('address = "10.0.0.2/24"'),
+    "node.vlans": [Asked('address = "10.0.0.2/24"', f'vlan_aware = true {HERE}\nvlans = "10 20-29"', "PVE506", aware)],
     "bridge.vlan_aware": [Asked('port = "eth4"', f"vlan_aware = true {HERE}", "PVE506", aware)],
-    "bridge.vlans": list_of_vlans('port = "eth4"'),
+    "bridge.vlans": [Asked('port = "eth4"', f'vlan_aware = true {HERE}\nvlans = "10 20-29"', "PVE506", aware)],
 }  # fmt: skip
 
 

@@ -270,6 +270,7 @@ def test_a_target_that_was_changed_is_seen(tmp_path: Path) -> None:
         ({"links": "links = true   # [tried]"}, ":{links}: [corosync] links = true: must be a whole number"),
         ({"links": "links = 8   # [tried]\nlinsk = 1"}, ":{linsk}: [corosync] linsk: pvegen makes no use of it. Did you mean links?"),
         ({"manager": 'manager = "netplan"   # [tried]'}, ':{manager}: [network] manager = "netplan": must be one of "etcnet", "ifupdown2"'),
+        ({"manager": 'manager = "etcnet"   # [tried]'}, ":{vlan_aware}: [network] vlan_aware = true: etcnet has no list of the VLANs"),
         ({"bond": "bond = 1   # [tried]"}, ":{bond}: [network] bond = 1: must be true or false"),
         ({"released": 'released = "2025"   # [tried]'}, ':{released}: [pve] released = "2025": must be a date'),
         ({"series": "series = [8, 9]   # [tried]"}, ":{series}: [pve] series = [8, 9]: must be a list of words"),

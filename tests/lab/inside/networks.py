@@ -14,7 +14,7 @@ from scripts.nodes import description
 from . import whole
 
 TARGETS = sorted(folder.name for folder in SYSTEMS.iterdir())
-# ALT's targets below p11 have no VLAN-aware bridges, or (p10) none whose VLANs can be chosen; classic ifupdown has none.
+# ALT's targets below p11 and classic ifupdown have no VLAN-aware bridges.
 AWARE = ("alt-p11", "pve-7", "pve-8", "pve-9")
 
 

@@ -126,7 +126,6 @@ network_state() {
     holds 'vmbr50 has forward delay 0' has_delay vmbr50 0
     holds 'vmbr1 is up' is_up vmbr1
     holds 'vmbr1 has forward delay 0' has_delay vmbr1 0
-    holds 'vmbr1 is VLAN-aware' is_vlan_aware vmbr1
     holds 'vmbr1 has 2001:db8:21::11/64' has_address vmbr1 2001:db8:21::11/64
 }
 
@@ -154,7 +153,7 @@ CONFIG_IPV6=yes
 HOST=''
 ONBOOT=yes
 TYPE=bri
-BRIDGE_OPTIONS='stp_state 0 forward_delay 0 vlan_filtering 1'
+BRIDGE_OPTIONS='stp_state 0 forward_delay 0'
 END
     want_absent /etc/net/ifaces/vmbr1/ipv4address
     want_absent /etc/net/ifaces/vmbr1/ipv4route
