@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='c3566d36f808d7c33896d647df9bba5cac009d40a7622b9b97fbae0230b3d991'
+digest='489b139db054eac450b43df5ac41d87224ceffd2b0aff70b7c1f918012acc618'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -4779,11 +4779,12 @@ print_keys() {
     printf ']\n'
 }
 
-# ssh_to ADDRESS COMMAND...: as root by key alone, never asking.
+# ssh_to ADDRESS COMMAND...: as root by key alone, never asking. $ssh_options are words of ssh.
 ssh_to() {
     ssh_address=$1
     shift
-    ssh -n -o BatchMode=yes -o ConnectTimeout="$limit_ssh" -o ServerAliveInterval=5 "root@$ssh_address" "$@" 8>&- 9>&-
+    # shellcheck disable=SC2086
+    ssh -n ${ssh_options:-} -o BatchMode=yes -o ConnectTimeout="$limit_ssh" -o ServerAliveInterval=5 "root@$ssh_address" "$@" 8>&- 9>&-
 }
 
 reaches_root() {
@@ -4803,7 +4804,9 @@ root_login_as_wanted() {
     [ "$found" = "$root_policy" ]
 }
 
-# expect_root_reaches ADDRESS NAME: verify proves the way to every node that is up.
+# expect_root_reaches ADDRESS NAME: verify proves the way to every node that is up. From
+# pve-cluster 8.0.6 on no join tells ssh the others' host keys: each node has a file of its
+# own in /etc/pve, and PVE names it to ssh. Where it is there, so do we.
 expect_root_reaches() {
     [ "$call $phase" = 'verify want' ] || return 0
     in_quorum
@@ -4815,7 +4818,12 @@ expect_root_reaches() {
             return 0
             ;;
     esac
-    expect "root reaches $2 by key" 0 "See: ssh -v -o BatchMode=yes root@$1 true; pvecm updatecerts on both" reaches_root "$1"
+    known_file=/etc/pve/nodes/$2/ssh_known_hosts
+    [ ! -r "$known_file" ] || ssh_options=" -o HostKeyAlias=$2 -o UserKnownHostsFile=$known_file -o GlobalKnownHostsFile=none"
+    expect "root reaches $2 by key" 0 \
+        "See: ssh -v -o BatchMode=yes${ssh_options:-} root@$1 true; pvecm updatecerts on both" \
+        reaches_root "$1"
+    ssh_options=''
 }
 
 # admit: root may log in by password for a while, so that others can join this node.

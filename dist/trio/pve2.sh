@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='766e71a080e90dd2468b16964338c2949f98c7144bb81f52547792d09e7d3f42'
+digest='7d660627c780d56b61e2182ed24081df6041064e34dd7dea19c82e792f508882'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -4534,11 +4534,12 @@ print_keys() {
     printf ']\n'
 }
 
-# ssh_to ADDRESS COMMAND...: as root by key alone, never asking.
+# ssh_to ADDRESS COMMAND...: as root by key alone, never asking. $ssh_options are words of ssh.
 ssh_to() {
     ssh_address=$1
     shift
-    ssh -n -o BatchMode=yes -o ConnectTimeout="$limit_ssh" -o ServerAliveInterval=5 "root@$ssh_address" "$@" 8>&- 9>&-
+    # shellcheck disable=SC2086
+    ssh -n ${ssh_options:-} -o BatchMode=yes -o ConnectTimeout="$limit_ssh" -o ServerAliveInterval=5 "root@$ssh_address" "$@" 8>&- 9>&-
 }
 
 reaches_root() {
@@ -4558,7 +4559,9 @@ root_login_as_wanted() {
     [ "$found" = "$root_policy" ]
 }
 
-# expect_root_reaches ADDRESS NAME: verify proves the way to every node that is up.
+# expect_root_reaches ADDRESS NAME: verify proves the way to every node that is up. From
+# pve-cluster 8.0.6 on no join tells ssh the others' host keys: each node has a file of its
+# own in /etc/pve, and PVE names it to ssh. Where it is there, so do we.
 expect_root_reaches() {
     [ "$call $phase" = 'verify want' ] || return 0
     in_quorum
@@ -4570,7 +4573,12 @@ expect_root_reaches() {
             return 0
             ;;
     esac
-    expect "root reaches $2 by key" 0 "See: ssh -v -o BatchMode=yes root@$1 true; pvecm updatecerts on both" reaches_root "$1"
+    known_file=/etc/pve/nodes/$2/ssh_known_hosts
+    [ ! -r "$known_file" ] || ssh_options=" -o HostKeyAlias=$2 -o UserKnownHostsFile=$known_file -o GlobalKnownHostsFile=none"
+    expect "root reaches $2 by key" 0 \
+        "See: ssh -v -o BatchMode=yes${ssh_options:-} root@$1 true; pvecm updatecerts on both" \
+        reaches_root "$1"
+    ssh_options=''
 }
 
 # admit: root may log in by password for a while, so that others can join this node.

@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='fbcae45acc39096ab4875f8e720ffba7db9283004779d61cf646da68bc630484'
+digest='1c0622c06463e0b494f4b623e172916a9cd9b49b0e3a8016b02827f8146bca2f'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -4503,11 +4503,12 @@ print_keys() {
     printf ']\n'
 }
 
-# ssh_to ADDRESS COMMAND...: as root by key alone, never asking.
+# ssh_to ADDRESS COMMAND...: as root by key alone, never asking. $ssh_options are words of ssh.
 ssh_to() {
     ssh_address=$1
     shift
-    ssh -n -o BatchMode=yes -o ConnectTimeout="$limit_ssh" -o ServerAliveInterval=5 "root@$ssh_address" "$@" 8>&- 9>&-
+    # shellcheck disable=SC2086
+    ssh -n ${ssh_options:-} -o BatchMode=yes -o ConnectTimeout="$limit_ssh" -o ServerAliveInterval=5 "root@$ssh_address" "$@" 8>&- 9>&-
 }
 
 reaches_root() {
@@ -4527,7 +4528,9 @@ root_login_as_wanted() {
     [ "$found" = "$root_policy" ]
 }
 
-# expect_root_reaches ADDRESS NAME: verify proves the way to every node that is up.
+# expect_root_reaches ADDRESS NAME: verify proves the way to every node that is up. From
+# pve-cluster 8.0.6 on no join tells ssh the others' host keys: each node has a file of its
+# own in /etc/pve, and PVE names it to ssh. Where it is there, so do we.
 expect_root_reaches() {
     [ "$call $phase" = 'verify want' ] || return 0
     in_quorum
@@ -4539,7 +4542,12 @@ expect_root_reaches() {
             return 0
             ;;
     esac
-    expect "root reaches $2 by key" 0 "See: ssh -v -o BatchMode=yes root@$1 true; pvecm updatecerts on both" reaches_root "$1"
+    known_file=/etc/pve/nodes/$2/ssh_known_hosts
+    [ ! -r "$known_file" ] || ssh_options=" -o HostKeyAlias=$2 -o UserKnownHostsFile=$known_file -o GlobalKnownHostsFile=none"
+    expect "root reaches $2 by key" 0 \
+        "See: ssh -v -o BatchMode=yes${ssh_options:-} root@$1 true; pvecm updatecerts on both" \
+        reaches_root "$1"
+    ssh_options=''
 }
 
 # admit: root may log in by password for a while, so that others can join this node.

@@ -230,11 +230,12 @@ print_keys() {
     printf ']\n'
 }
 
-# ssh_to ADDRESS COMMAND...: as root by key alone, never asking.
+# ssh_to ADDRESS COMMAND...: as root by key alone, never asking. $ssh_options are words of ssh.
 ssh_to() {
     ssh_address=$1
     shift
-    ssh -n -o BatchMode=yes -o ConnectTimeout="$limit_ssh" -o ServerAliveInterval=5 "root@$ssh_address" "$@" 8>&- 9>&-
+    # shellcheck disable=SC2086
+    ssh -n ${ssh_options:-} -o BatchMode=yes -o ConnectTimeout="$limit_ssh" -o ServerAliveInterval=5 "root@$ssh_address" "$@" 8>&- 9>&-
 }
 
 reaches_root() {
@@ -260,7 +261,9 @@ root_login_as_wanted() {
     [ "$found" = "$root_policy" ]
 }
 
-# expect_root_reaches ADDRESS NAME: verify proves the way to every node that is up.
+# expect_root_reaches ADDRESS NAME: verify proves the way to every node that is up. From
+# pve-cluster 8.0.6 on no join tells ssh the others' host keys: each node has a file of its
+# own in /etc/pve, and PVE names it to ssh. Where it is there, so do we.
 expect_root_reaches() {
     [ "$call $phase" = 'verify want' ] || return 0
     in_quorum
@@ -272,5 +275,10 @@ expect_root_reaches() {
             return 0
             ;;
     esac
-    expect {{ m("ssh.reaches", name=v("$2")) }} 0 {{ m("ssh.reaches_do", address=v("$1")) }} reaches_root "$1"
+    known_file=/etc/pve/nodes/$2/ssh_known_hosts
+    [ ! -r "$known_file" ] || ssh_options=" -o HostKeyAlias=$2 -o UserKnownHostsFile=$known_file -o GlobalKnownHostsFile=none"
+    expect {{ m("ssh.reaches", name=v("$2")) }} 0 \
+        {{ m("ssh.reaches_do", address=v("$1"), options=v("${ssh_options:-}")) }} \
+        reaches_root "$1"
+    ssh_options=''
 }

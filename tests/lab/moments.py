@@ -47,7 +47,8 @@ def joined(lab: Lab) -> bool:
 
 def finished(lab: Lab) -> bool:
     """What pvecm does last."""
-    return joined(lab) and is_link(lab[JOINER], f"{lab.ssh_dir}/ssh_known_hosts")
+    own = f"/etc/pve/nodes/{JOINER}/ssh_known_hosts"  # from pve-cluster 8.0.6 on
+    return joined(lab) and (is_link(lab[JOINER], f"{lab.ssh_dir}/ssh_known_hosts") or there(lab[JOINER], own))
 
 
 MOMENTS: dict[str, Callable[[Lab], bool]] = {

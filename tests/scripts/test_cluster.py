@@ -85,9 +85,29 @@ def test_the_ticket_arrives_over_ssh_from_every_node_at_every_other(formed: Node
         for number, other in enumerate(formed.node, 1):
             if other == name:
                 continue
+            known = f"/etc/pve/nodes/{other}/ssh_known_hosts"
             words = ["ssh", "-o", "BatchMode=yes", f"root@10.0.0.{250 + number}", "echo $LC_PVE_TICKET"]
+            if box.exists(known):  # as PVE calls it from pve-cluster 8.0.6 on
+                words[1:1] = ["-o", f"HostKeyAlias={other}", "-o", f"UserKnownHostsFile={known}"]
             done = box.run(words, env={"LC_PVE_TICKET": "PVE:root@pam:5F00::x=="}).check()
             assert done.stdout == "PVE:root@pam:5F00::x==\n", (name, other)
+
+
+def test_hosts_that_only_pve_names_to_ssh_are_reached_as_pve_does_it(formed: Nodes) -> None:
+    """From pve-cluster 8.0.6 on no join tells ssh itself the others' host keys, and verify holds all the same."""
+    if formed.system == "alt-p8":
+        return
+    box, address = formed["pve2"], "10.0.0.253"
+    plain = box.run(f"ssh -o BatchMode=yes root@{address} true")
+    assert plain.status == 255 and "Host key verification failed" in plain.stderr
+    known = "/etc/pve/nodes/pve3/ssh_known_hosts"
+    right = box.read(known)
+    box.put(known, box.read("/etc/pve/nodes/pve1/ssh_known_hosts").replace("pve1", "pve3"))
+    run = formed.verify("pve2").expect(1)
+    assert run.failures == ["root reaches pve3 by key"]
+    assert f"-o HostKeyAlias=pve3 -o UserKnownHostsFile={known}" in " ".join(str(run.tap.failures()[0].yaml["help"]).split())
+    box.put(known, right)
+    formed.verify("pve2").expect(0)
 
 
 def test_nothing_temporary_is_left(formed: Nodes) -> None:

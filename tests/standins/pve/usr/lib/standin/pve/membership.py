@@ -118,6 +118,7 @@ def create(name: str, options: Options) -> None:
     ssh.share_authorized_keys()
     address = local_address()
     ssh.share_known_hosts(address)
+    ssh.share_host_key(address)
     if not AUTHKEY.exists():  # facts: "an existing /etc/corosync/authkey is reused silently by create"
         AUTHKEY.parent.mkdir(exist_ok=True)
         corosyncd.make_key()
@@ -302,7 +303,7 @@ def finish_join(conf: str, authkey: bytes) -> None:
     certificates.update(force=True)
     say("merge authorized SSH keys" if era() >= (8,) else "merge known_hosts file")
     ssh.share_authorized_keys()
-    ssh.share_known_hosts(local_address())
+    ssh.share_host_key(local_address())
     restart = "restart services"
     if era() >= (6,):
         restart = "generated new node certificate, restart pveproxy and pvedaemon services"

@@ -142,7 +142,7 @@ def _updatecerts(options: dict[str, str]) -> int:
     if membership.PVE_CONF.exists():
         ssh.own_keys()
         ssh.share_authorized_keys()
-        ssh.share_known_hosts(membership.local_address())
+        ssh.share_host_key(membership.local_address())
     return 0
 
 

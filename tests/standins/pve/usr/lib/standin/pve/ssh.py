@@ -11,6 +11,8 @@ from .settings import die, era, nodename, replace, ssh_dir
 ROOT = Path("/root/.ssh")
 CLUSTER_KEYS = Path("/etc/pve/priv/authorized_keys")
 CLUSTER_KNOWN = Path("/etc/pve/priv/known_hosts")
+NAMED_TO_SSH = (8, 0, 6)
+"""The pve-cluster from which on each node has a file of its host key in /etc/pve, which PVE names to ssh."""
 
 
 def allow_root() -> None:
@@ -62,12 +64,30 @@ def share_authorized_keys() -> None:
     _link(mine, str(CLUSTER_KEYS))
 
 
-def share_known_hosts(address: str) -> None:
-    """Puts our RSA host key among the cluster's known hosts, and links the machine's list to them."""
+def share_host_key(address: str) -> None:
+    """What a join and updatecerts do: at first what create does (facts: "known_hosts link (until 8.0.6; create still
+    links in HEAD)"), later our RSA host key stands in a file of our own, by our name alone."""
+    if era() < NAMED_TO_SSH:
+        share_known_hosts(address)
+        return
+    path = Path(f"/etc/pve/nodes/{nodename()}/ssh_known_hosts")
+    text = f"{nodename()} {' '.join(_host_key())}\n"
+    if not path.exists() or path.read_text() != text:
+        replace(path, text)
+
+
+def _host_key() -> list[str]:
+    """Type and data of our RSA host key."""
     public = Path(ssh_dir(), "ssh_host_rsa_key.pub")
     words = public.read_text().split() if public.exists() else []
     if len(words) < 2 or words[0] != "ssh-rsa":
         die(f"can't parse {public}\n")
+    return words[:2]
+
+
+def share_known_hosts(address: str) -> None:
+    """Puts our RSA host key among the cluster's known hosts, and links the machine's list to them."""
+    words = _host_key()
     lines = CLUSTER_KNOWN.read_text().splitlines() if CLUSTER_KNOWN.exists() else []
     for name in (nodename().lower(), address):
         line = f"{name} {words[0]} {words[1]}"
