@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='36948634e48d44114f455ee831ed15459da82e6cf9e22c8d3fc9a1d77e0437f9'
+digest='bb2d7e86539acd96803cda6f2c96247532dc91b8fe8474ae144120a538514da3'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -4498,7 +4498,11 @@ run_sshd() {
 # root_login [FILE]: sshd's PermitRootLogin as it is in force, or by this configuration,
 # in today's spelling.
 root_login() {
-    run_sshd -T ${1:+-f "$1"} 2>/dev/null | awk '$1 == "permitrootlogin" { sub(/without-password/, "prohibit-password", $2); print $2 }'
+    {
+        # Up to OpenSSH 8.0 it says nothing without a connection where there is a Match block: one that none is meant for.
+        run_sshd -T ${1:+-f "$1"} 2>/dev/null ||
+            run_sshd -T -C 'user=-,host=-,addr=0.0.0.0,laddr=0.0.0.0,lport=1' ${1:+-f "$1"} 2>/dev/null
+    } | awk '$1 == "permitrootlogin" { sub(/without-password/, "prohibit-password", $2); print $2 }'
 }
 
 # admit: root may log in by password for a while, so that others can join this node.

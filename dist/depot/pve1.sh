@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='5a08a89000249a37d4e5bc82873a42bc2da3f808c4087bdb96899041418945d4'
+digest='a6b750fb95713d369100c4858a02878b5988b25dad55b36915fb2d683e088685'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -4279,7 +4279,11 @@ is_first_in() {
 # root_login [FILE]: sshd's PermitRootLogin as it is in force, or by this configuration,
 # in today's spelling.
 root_login() {
-    run_sshd -T ${1:+-f "$1"} 2>/dev/null | awk '$1 == "permitrootlogin" { sub(/without-password/, "prohibit-password", $2); print $2 }'
+    {
+        # Up to OpenSSH 8.0 it says nothing without a connection where there is a Match block: one that none is meant for.
+        run_sshd -T ${1:+-f "$1"} 2>/dev/null ||
+            run_sshd -T -C 'user=-,host=-,addr=0.0.0.0,laddr=0.0.0.0,lport=1' ${1:+-f "$1"} 2>/dev/null
+    } | awk '$1 == "permitrootlogin" { sub(/without-password/, "prohibit-password", $2); print $2 }'
 }
 
 # remember_root_login WORD: pvecm sets PermitRootLogin to yes; what it was before.

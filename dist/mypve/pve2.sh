@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='e52229ad9694922fa326343e0a6de313a8844be5d90d29c09bb92bb2513891c5'
+digest='846030f4d71bd078e85d5f65d37a76603c348c4f0d30efe8a6eb61699b414d54'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -4639,7 +4639,11 @@ is_first_in() {
 # root_login [FILE]: sshd's PermitRootLogin as it is in force, or by this configuration,
 # in today's spelling.
 root_login() {
-    run_sshd -T ${1:+-f "$1"} 2>/dev/null | awk '$1 == "permitrootlogin" { sub(/without-password/, "prohibit-password", $2); print $2 }'
+    {
+        # Up to OpenSSH 8.0 it says nothing without a connection where there is a Match block: one that none is meant for.
+        run_sshd -T ${1:+-f "$1"} 2>/dev/null ||
+            run_sshd -T -C 'user=-,host=-,addr=0.0.0.0,laddr=0.0.0.0,lport=1' ${1:+-f "$1"} 2>/dev/null
+    } | awk '$1 == "permitrootlogin" { sub(/without-password/, "prohibit-password", $2); print $2 }'
 }
 
 # remember_root_login WORD: pvecm sets PermitRootLogin to yes; what it was before.
@@ -4786,6 +4790,22 @@ ssh_to() {
 
 reaches_root() {
     ssh_to "$1" true 2>/dev/null
+}
+
+# ask_root ADDRESS: one try to get in as root, by key alone; what came of it into
+# $root_answer: in, out, other-key (the machine there shows another host key than ssh knows
+# of it), or silent. From OpenSSH 9.8 on sshd shuts out for a while who has failed too often,
+# or has only looked for its keys: so nothing is asked twice that one try answers.
+ask_root() {
+    root_answer=in
+    ! ssh_said=$(ssh_to "$1" true 2>&1) || return 0
+    case $ssh_said in
+        *'HOST IDENTIFICATION HAS CHANGED'*) root_answer='other-key' ;;
+        *'connect to host'* | *exchange_identification* | *'banner exchange'* | *'onnection closed by'* | *'onnection reset by'* | *'timed out'*)
+            root_answer=silent
+            ;;
+        *) root_answer=out ;;
+    esac
 }
 
 # root_login_as_wanted POLICY: sshd's answer for all whom no Match singles out; "keep"
@@ -5033,29 +5053,31 @@ need_nothing_to_lose() {
 need_member() {
     [ "$call $phase" = 'apply need' ] || return 0
     if is_member || [ -n "${holds_wrong:-}" ]; then return 0; fi
-    if ! within 2 answers_ssh "$1"; then
-        need_failed "member $2 does not answer" "Is $2 up, and was its script applied first? Nodes run in the order of the description."
-    # A key that the description states may be put right by this very run.
-    elif [ "$trust" = password ] && shows_other_key "$1"; then
-        need_failed "$2 shows another host key than this node knows of it" "Either $2 was set up anew, or another machine answers for its address and would get root's password. Compare, on $2 itself: ssh-keygen -l -f $ssh_dir/ssh_host_rsa_key.pub; here: ssh-keyscan -t rsa $1 | ssh-keygen -l -f -. Where the description states the key (ssh_host_keys) and is wrong, correct it there. Else, and only where the two are the same, have the old key forgotten, here: ssh-keygen -R $1"
-    elif ! reaches_root "$1"; then
-        need_met "member $2 answers"
-    elif member_is_fit "$1" "$2"; then
-        need_met "$2 is in the cluster and quorate, all its nodes are online, versions and clocks agree"
-    else
-        need_failed "$wrong" "$wrong_do"
-    fi
+    within 2 answers_ssh "$1"
+    case $root_answer-$trust in
+        silent-*)
+            need_failed "member $2 does not answer" "Is $2 up, and was its script applied first? Nodes run in the order of the description."
+            ;;
+        # A key that the description states may be put right by this very run.
+        other-key-password)
+            need_failed "$2 shows another host key than this node knows of it" "Either $2 was set up anew, or another machine answers for its address and would get root's password. Compare, on $2 itself: ssh-keygen -l -f $ssh_dir/ssh_host_rsa_key.pub; here: ssh-keyscan -t rsa $1 | ssh-keygen -l -f -. Where the description states the key (ssh_host_keys) and is wrong, correct it there. Else, and only where the two are the same, have the old key forgotten, here: ssh-keygen -R $1"
+            ;;
+        in-*)
+            if member_is_fit "$1" "$2"; then
+                need_met "$2 is in the cluster and quorate, all its nodes are online, versions and clocks agree"
+            else
+                need_failed "$wrong" "$wrong_do"
+            fi
+            ;;
+        *) need_met "member $2 answers" ;;
+    esac
 }
 
 # answers_ssh ADDRESS: an sshd is there. One that was just told to read its configuration
 # anew, by "admit", refuses for a moment: so it is asked more than once.
 answers_ssh() {
-    [ -n "$(ssh-keyscan -T "$limit_ssh" "$1" 2>/dev/null)" ]
-}
-
-# shows_other_key ADDRESS: the machine there shows another host key than ssh knows of it.
-shows_other_key() {
-    ssh_to "$1" true 2>&1 | grep -q -F -e 'HOST IDENTIFICATION HAS CHANGED'
+    ask_root "$1"
+    [ "$root_answer" != silent ]
 }
 
 # find_valuables: guests, storages, users and rules in /etc/pve, into $valuables.
@@ -5064,7 +5086,8 @@ find_valuables() {
     for valuable in /etc/pve/nodes/*/qemu-server/*.conf /etc/pve/nodes/*/lxc/*.conf /etc/pve/nodes/*/openvz/*.conf \
         /etc/pve/nodes/*/host.fw /etc/pve/firewall/* /etc/pve/ha/*.cfg /etc/pve/sdn/*.cfg /etc/pve/mapping/*.cfg \
         /etc/pve/jobs.cfg /etc/pve/domains.cfg /etc/pve/replication.cfg /etc/pve/notifications.cfg \
-        /etc/pve/nodes/*/config /etc/pve/nodes/*/pveproxy-ssl.* /etc/pve/priv/acme/* /etc/pve/priv/tfa.cfg; do
+        /etc/pve/nodes/*/config /etc/pve/nodes/*/pveproxy-ssl.* /etc/pve/priv/acme/* /etc/pve/priv/tfa.cfg \
+        /etc/pve/ceph.conf /etc/pve/priv/ceph.* /etc/pve/priv/ceph/* /etc/pve/status.cfg /etc/pve/virtual-guest/*; do
         [ ! -s "$valuable" ] || valuables="$valuables $valuable"
     done
     # The installer writes the keyboard's line.
@@ -5075,7 +5098,7 @@ find_valuables() {
     if grep -q -s -E -e '^[^#[:blank:]=]+[[:blank:]].* root ' /etc/pve/vzdump.cron; then
         valuables="$valuables /etc/pve/vzdump.cron"
     fi
-    if grep -s -E -e '^[a-z]+:' /etc/pve/storage.cfg 2>/dev/null | grep -q -v -E -e '^[a-z]+: *local(-lvm|-zfs)?$'; then
+    if grep -s -E -e '^[a-z]+:' /etc/pve/storage.cfg 2>/dev/null | grep -q -v -E -e '^[a-z]+: *local(-lvm|-zfs|-btrfs)?$'; then
         valuables="$valuables /etc/pve/storage.cfg"
     fi
     if grep -s -E -e '^(user|group|role|acl|token|pool):' /etc/pve/user.cfg 2>/dev/null | grep -q -v -e '^user:root@pam:'; then
@@ -5141,7 +5164,7 @@ join_cluster() {
     join_begins "$@" || return 0
     within "$limit_ssh" answers_ssh "$join_address" ||
         stop "member $join_member does not answer" "Is $join_member up, and was its script applied first? Nodes run in the order of the description."
-    reaches_root "$join_address" || ask_trust
+    [ "$root_answer" = in ] || ask_trust
     member_is_fit "$join_address" "$join_member" || stop "$wrong" "$wrong_do"
     note "$join_member is in the cluster and quorate, all its nodes are online, versions and clocks agree"
     lock_join
@@ -5233,7 +5256,7 @@ unlock_join() {
 # ask_trust: root's public key goes to the member; its password is asked for by ssh
 # itself on the terminal, once.
 ask_trust() {
-    if shows_other_key "$join_address"; then
+    if [ "$root_answer" = other-key ]; then
         stop "$join_member shows another host key than this node knows of it" "Either $join_member was set up anew, or another machine answers for its address and would get root's password. Compare, on $join_member itself: ssh-keygen -l -f $ssh_dir/ssh_host_rsa_key.pub; here: ssh-keyscan -t rsa $join_address | ssh-keygen -l -f -. Where the description states the key (ssh_host_keys) and is wrong, correct it there. Else, and only where the two are the same, have the old key forgotten, here: ssh-keygen -R $join_address"
     fi
     [ "$trust" = password ] || stop "root here does not get into $join_member by key" "Is this node's key in the description, and was $join_member's script run since? See: ssh -o BatchMode=yes root@$join_member true"
@@ -5247,11 +5270,13 @@ ask_trust() {
         grep -q -s -F -x -e "$key" authorized_keys || printf "%s\n" "$key" >>authorized_keys' \
         </root/.ssh/id_rsa.pub 8>&- 9>&-
     case $? in
-        0 | 255) ;;
+        # That it goes without the password now is seen; ssh itself has failed with 255.
+        0) ask_root "$join_address" ;;
+        255) ;;
         # Its authorized_keys are the cluster's, and cannot be written.
         *) stop "$join_member has no quorum, and so can add nobody" "See on $join_member: pvecm status. If it waits for a node whose join was broken off: pvecm expected 1" ;;
     esac
-    reaches_root "$join_address" ||
+    [ "$root_answer" = in ] ||
         stop "root here does not get into $join_member by key" "Run this on a terminal. Root has to be let in by password there for a while: on $join_member, sh $join_member.sh admit (open for $open_minutes minutes)."
 }
 

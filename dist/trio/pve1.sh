@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='9060388a7b1c2e941eb6fd14f502eae614417c4578120e6d18f948e0f74ffdb8'
+digest='6401751b5f6ffd45b617502c394662fb42ff579942119d69e3326ffd03f5e61b'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -4393,7 +4393,11 @@ is_first_in() {
 # root_login [FILE]: sshd's PermitRootLogin as it is in force, or by this configuration,
 # in today's spelling.
 root_login() {
-    run_sshd -T ${1:+-f "$1"} 2>/dev/null | awk '$1 == "permitrootlogin" { sub(/without-password/, "prohibit-password", $2); print $2 }'
+    {
+        # Up to OpenSSH 8.0 it says nothing without a connection where there is a Match block: one that none is meant for.
+        run_sshd -T ${1:+-f "$1"} 2>/dev/null ||
+            run_sshd -T -C 'user=-,host=-,addr=0.0.0.0,laddr=0.0.0.0,lport=1' ${1:+-f "$1"} 2>/dev/null
+    } | awk '$1 == "permitrootlogin" { sub(/without-password/, "prohibit-password", $2); print $2 }'
 }
 
 # remember_root_login WORD: pvecm sets PermitRootLogin to yes; what it was before.

@@ -83,7 +83,11 @@ is_first_in() {
 # root_login [FILE]: sshd's PermitRootLogin as it is in force, or by this configuration,
 # in today's spelling.
 root_login() {
-    run_sshd -T ${1:+-f "$1"} 2>/dev/null | awk '$1 == "permitrootlogin" { sub(/without-password/, "prohibit-password", $2); print $2 }'
+    {
+        # Up to OpenSSH 8.0 it says nothing without a connection where there is a Match block: one that none is meant for.
+        run_sshd -T ${1:+-f "$1"} 2>/dev/null ||
+            run_sshd -T -C 'user=-,host=-,addr=0.0.0.0,laddr=0.0.0.0,lport=1' ${1:+-f "$1"} 2>/dev/null
+    } | awk '$1 == "permitrootlogin" { sub(/without-password/, "prohibit-password", $2); print $2 }'
 }
 
 # remember_root_login WORD: pvecm sets PermitRootLogin to yes; what it was before.
@@ -240,6 +244,22 @@ ssh_to() {
 
 reaches_root() {
     ssh_to "$1" true 2>/dev/null
+}
+
+# ask_root ADDRESS: one try to get in as root, by key alone; what came of it into
+# $root_answer: in, out, other-key (the machine there shows another host key than ssh knows
+# of it), or silent. From OpenSSH 9.8 on sshd shuts out for a while who has failed too often,
+# or has only looked for its keys: so nothing is asked twice that one try answers.
+ask_root() {
+    root_answer=in
+    ! ssh_said=$(ssh_to "$1" true 2>&1) || return 0
+    case $ssh_said in
+        *'HOST IDENTIFICATION HAS CHANGED'*) root_answer='other-key' ;;
+        *'connect to host'* | *exchange_identification* | *'banner exchange'* | *'onnection closed by'* | *'onnection reset by'* | *'timed out'*)
+            root_answer=silent
+            ;;
+        *) root_answer=out ;;
+    esac
 }
 
 # only_keys_wanted: the one run that may go without the others' keys, for it makes

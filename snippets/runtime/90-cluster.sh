@@ -122,29 +122,31 @@ need_nothing_to_lose() {
 need_member() {
     [ "$call $phase" = 'apply need' ] || return 0
     if is_member || [ -n "${holds_wrong:-}" ]; then return 0; fi
-    if ! within 2 answers_ssh "$1"; then
-        need_failed {{ m("join.silent", member=v("$2")) }} {{ m("join.silent_do", member=v("$2")) }}
-    # A key that the description states may be put right by this very run.
-    elif [ "$trust" = password ] && shows_other_key "$1"; then
-        need_failed {{ m("join.host_key", member=v("$2")) }} {{ m("join.host_key_do", member=v("$2"), address=v("$1"), dir=v("$ssh_dir")) }}
-    elif ! reaches_root "$1"; then
-        need_met {{ m("join.answers", member=v("$2")) }}
-    elif member_is_fit "$1" "$2"; then
-        need_met {{ m("join.member_fine", member=v("$2")) }}
-    else
-        need_failed "$wrong" "$wrong_do"
-    fi
+    within 2 answers_ssh "$1"
+    case $root_answer-$trust in
+        silent-*)
+            need_failed {{ m("join.silent", member=v("$2")) }} {{ m("join.silent_do", member=v("$2")) }}
+            ;;
+        # A key that the description states may be put right by this very run.
+        other-key-password)
+            need_failed {{ m("join.host_key", member=v("$2")) }} {{ m("join.host_key_do", member=v("$2"), address=v("$1"), dir=v("$ssh_dir")) }}
+            ;;
+        in-*)
+            if member_is_fit "$1" "$2"; then
+                need_met {{ m("join.member_fine", member=v("$2")) }}
+            else
+                need_failed "$wrong" "$wrong_do"
+            fi
+            ;;
+        *) need_met {{ m("join.answers", member=v("$2")) }} ;;
+    esac
 }
 
 # answers_ssh ADDRESS: an sshd is there. One that was just told to read its configuration
 # anew, by "admit", refuses for a moment: so it is asked more than once.
 answers_ssh() {
-    [ -n "$(ssh-keyscan -T "$limit_ssh" "$1" 2>/dev/null)" ]
-}
-
-# shows_other_key ADDRESS: the machine there shows another host key than ssh knows of it.
-shows_other_key() {
-    ssh_to "$1" true 2>&1 | grep -q -F -e 'HOST IDENTIFICATION HAS CHANGED'
+    ask_root "$1"
+    [ "$root_answer" != silent ]
 }
 
 # find_valuables: guests, storages, users and rules in /etc/pve, into $valuables.
@@ -153,7 +155,8 @@ find_valuables() {
     for valuable in /etc/pve/nodes/*/qemu-server/*.conf /etc/pve/nodes/*/lxc/*.conf /etc/pve/nodes/*/openvz/*.conf \
         /etc/pve/nodes/*/host.fw /etc/pve/firewall/* /etc/pve/ha/*.cfg /etc/pve/sdn/*.cfg /etc/pve/mapping/*.cfg \
         /etc/pve/jobs.cfg /etc/pve/domains.cfg /etc/pve/replication.cfg /etc/pve/notifications.cfg \
-        /etc/pve/nodes/*/config /etc/pve/nodes/*/pveproxy-ssl.* /etc/pve/priv/acme/* /etc/pve/priv/tfa.cfg; do
+        /etc/pve/nodes/*/config /etc/pve/nodes/*/pveproxy-ssl.* /etc/pve/priv/acme/* /etc/pve/priv/tfa.cfg \
+        /etc/pve/ceph.conf /etc/pve/priv/ceph.* /etc/pve/priv/ceph/* /etc/pve/status.cfg /etc/pve/virtual-guest/*; do
         [ ! -s "$valuable" ] || valuables="$valuables $valuable"
     done
     # The installer writes the keyboard's line.
@@ -164,7 +167,7 @@ find_valuables() {
     if grep -q -s -E -e '^[^#[:blank:]=]+[[:blank:]].* root ' /etc/pve/vzdump.cron; then
         valuables="$valuables /etc/pve/vzdump.cron"
     fi
-    if grep -s -E -e '^[a-z]+:' /etc/pve/storage.cfg 2>/dev/null | grep -q -v -E -e '^[a-z]+: *local(-lvm|-zfs)?$'; then
+    if grep -s -E -e '^[a-z]+:' /etc/pve/storage.cfg 2>/dev/null | grep -q -v -E -e '^[a-z]+: *local(-lvm|-zfs|-btrfs)?$'; then
         valuables="$valuables /etc/pve/storage.cfg"
     fi
     if grep -s -E -e '^(user|group|role|acl|token|pool):' /etc/pve/user.cfg 2>/dev/null | grep -q -v -e '^user:root@pam:'; then
@@ -290,7 +293,7 @@ join_cluster() {
     join_begins "$@" || return 0
     within "$limit_ssh" answers_ssh "$join_address" ||
         stop {{ m("join.silent", member=v("$join_member")) }} {{ m("join.silent_do", member=v("$join_member")) }}
-    reaches_root "$join_address" || ask_trust
+    [ "$root_answer" = in ] || ask_trust
     member_is_fit "$join_address" "$join_member" || stop "$wrong" "$wrong_do"
     note {{ m("join.member_fine", member=v("$join_member")) }}
     lock_join
@@ -382,7 +385,7 @@ unlock_join() {
 # ask_trust: root's public key goes to the member; its password is asked for by ssh
 # itself on the terminal, once.
 ask_trust() {
-    if shows_other_key "$join_address"; then
+    if [ "$root_answer" = other-key ]; then
         stop {{ m("join.host_key", member=v("$join_member")) }} {{ m("join.host_key_do", member=v("$join_member"), address=v("$join_address"), dir=v("$ssh_dir")) }}
     fi
     [ "$trust" = password ] || stop {{ m("join.no_trust", member=v("$join_member")) }} {{ m("join.no_trust_do", member=v("$join_member")) }}
@@ -396,11 +399,13 @@ ask_trust() {
         grep -q -s -F -x -e "$key" authorized_keys || printf "%s\n" "$key" >>authorized_keys' \
         </root/.ssh/id_rsa.pub 8>&- 9>&-
     case $? in
-        0 | 255) ;;
+        # That it goes without the password now is seen; ssh itself has failed with 255.
+        0) ask_root "$join_address" ;;
+        255) ;;
         # Its authorized_keys are the cluster's, and cannot be written.
         *) stop {{ m("join.no_quorum", member=v("$join_member")) }} {{ m("join.no_quorum_do", member=v("$join_member")) }} ;;
     esac
-    reaches_root "$join_address" ||
+    [ "$root_answer" = in ] ||
         stop {{ m("join.no_trust", member=v("$join_member")) }} {{ m("join.password_do", member=v("$join_member"), minutes=v("$open_minutes")) }}
 }
 

@@ -27,7 +27,8 @@ done
 exec {home}/own-{name} "$@"
 """
 _BEFORE_8_2 = r"""#!/usr/bin/python3
-# Debian's sshd with the one rule of OpenSSH before 8.2 that matters here: it knows no Include.
+# Debian's sshd with the rules of OpenSSH before 8.2 that matter here: it knows no Include, and (7.9, in Debian 10)
+# where there is a Match block -T says nothing without a connection to say it for.
 import os, re, sys
 
 words = sys.argv[1:]
@@ -38,6 +39,11 @@ for number in bad:
     print(f"{{path}}: line {{number}}: Bad configuration option: Include", file=sys.stderr)
 if bad:
     print(f"{{path}}: terminating, {{len(bad)}} bad configuration options", file=sys.stderr)
+    sys.exit(255)
+with open(path, errors="replace") as file:
+    asked = [word for word in re.findall(r"^[ \t]*match[ \t]+(\w+)", file.read(), re.I | re.M) if word.lower() != "all"]
+if "-T" in words and "-C" not in words and asked:
+    print(f"'Match {{asked[0]}}' in configuration but '{{asked[0].lower()}}' not in connection test specification.", file=sys.stderr)
     sys.exit(255)
 os.execv("{home}/own-sshd", ["{home}/own-sshd", *words])
 """
@@ -71,7 +77,7 @@ def bring(box: Sandbox, suite: str) -> None:
 
 
 def bring_before_8_2(box: Sandbox, folder: str) -> None:
-    """Lets sshd know no Include, as OpenSSH before 8.2, whose release notes have it as new.
+    """Lets sshd know no Include, as OpenSSH before 8.2, whose release notes have it as new, and -T need -C, as 7.9.
 
     A stand-in: no such sshd is to be had here. folder: where sshd_config lies.
     """

@@ -105,7 +105,9 @@ def test_hosts_that_only_pve_names_to_ssh_are_reached_as_pve_does_it(formed: Nod
     box.put(known, box.read("/etc/pve/nodes/pve1/ssh_known_hosts").replace("pve1", "pve3"))
     run = formed.verify("pve2").expect(1)
     assert run.failures == ["root reaches pve3 by key"]
-    assert f"-o HostKeyAlias=pve3 -o UserKnownHostsFile={known}" in " ".join(str(run.tap.failures()[0].yaml["help"]).split())
+    assert f"-o HostKeyAlias=pve3 -o UserKnownHostsFile={known}" in " ".join(
+        str(run.tap.failures()[0].yaml["help"]).split()
+    )
     box.put(known, right)
     formed.verify("pve2").expect(0)
 

@@ -247,6 +247,9 @@ VALUABLES = {
     "settings": ("/etc/pve/datacenter.cfg", "keyboard: ru\nmigration: secure,network=10.1.0.0/24\n"),
     "notes": ("/etc/pve/nodes/pve2/config", "description: mine\n"),
     "certificate": ("/etc/pve/nodes/pve2/pveproxy-ssl.pem", "mine\n"),
+    "ceph": ("/etc/pve/ceph.conf", "[global]\nfsid = 1\n"),
+    "ceph's key": ("/etc/pve/priv/ceph.client.admin.keyring", "[client.admin]\nkey = A\n"),
+    "metrics": ("/etc/pve/status.cfg", "influxdb: mine\n\tserver 10.0.0.9\n"),
     "job": ("/etc/pve/vzdump.cron", "PATH=/bin\n0 2 * * 6           root vzdump --all 1\n"),
 }
 
@@ -270,7 +273,7 @@ def test_what_joining_would_throw_away_is_named(still_a_pair: Nodes, name: str) 
 def test_what_every_installation_has_is_not_of_value(still_a_pair: Nodes) -> None:
     box = still_a_pair["pve2"]
     texts = {
-        "storage.cfg": "dir: local\n\tpath /var/lib/vz\n\nlvmthin: local-lvm\n\tthinpool data\n",
+        "storage.cfg": "dir: local\n\tpath /var/lib/vz\n\nlvmthin: local-lvm\n\tthinpool data\n\nbtrfs: local-btrfs\n\tpath /var/lib/pve/local-btrfs\n",
         "user.cfg": "user:root@pam:1:0:::a@example.org::\n",
         "vzdump.cron": '# cluster wide vzdump cron schedule\n\nPATH="/usr/sbin:/usr/bin:/sbin:/bin"\n\n',
     }
@@ -451,18 +454,38 @@ def test_pvecm_that_fails_is_not_believed(target: str) -> None:
         joined(nodes)
 
 
+SSH = """#!/bin/sh
+case " $* " in
+    *BatchMode=yes*" true ")
+        printf '%s\\n' "$*" >>/root/asked
+        case $(wc -l </root/asked) in {refused}) echo "ssh: connect to host $4 port 22: Connection refused" >&2; exit 255 ;; esac
+        ;;
+esac
+exec /usr/bin/ssh "$@"
+"""
+
+
 def test_a_member_whose_sshd_refuses_for_a_moment_is_asked_again() -> None:
     """So does one that was just told to read its configuration anew: before anything is done, and before the join."""
-    keyscan = """#!/bin/sh
-        printf '%s\\n' "$*" >>/root/asked
-        case $(wc -l </root/asked) in 1 | 3) exit 1 ;; esac
-        exec /usr/bin/ssh-keyscan "$@"
-        """
     with a_pair("alt-p11") as nodes:
-        nodes["pve2"].put("/usr/sbin/ssh-keyscan", keyscan, 0o755)
+        nodes["pve2"].put("/usr/sbin/ssh", SSH.format(refused="1 | 3"), 0o755)
         nodes.apply("pve2").expect(0)
-        assert nodes["pve2"].read("/root/asked") == f"-T {LIMITS['ssh']} 10.0.0.251\n" * 4
+        assert nodes["pve2"].read("/root/asked").count(f"-o ConnectTimeout={LIMITS['ssh']} ") == 4
         nodes.agree()
+
+
+def test_a_member_is_not_tried_more_often_than_its_sshd_bears() -> None:
+    """OpenSSH from 9.8 on counts 5 seconds for a key that it does not take and 1 for who only looks, and shuts out above 15."""
+    with Nodes(description("alt-p11", 2)) as nodes:
+        nodes.apply("pve1").expect(0)
+        nodes["pve2"].put("/usr/sbin/ssh", SSH.format(refused="none"), 0o755)
+        nodes["pve2"].put("/usr/sbin/ssh-keyscan", "#!/bin/sh\necho keyscan >>/root/asked\n", 0o755)
+        nodes.prepare("pve2")
+        assert len(nodes["pve2"].read("/root/asked").splitlines()) == 2
+        nodes["pve2"].remove("/root/asked")
+        nodes.join("pve2")
+        # One in each phase, and one that sees that the password has brought the key in.
+        assert len(nodes["pve2"].read("/root/asked").splitlines()) == 3
 
 
 @pytest.mark.trap("K5")

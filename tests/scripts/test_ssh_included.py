@@ -122,6 +122,20 @@ def test_root_login_of_a_drop_in_is_kept_through_create(target: str) -> None:
         assert nodes.apply("pve1").expect(0).changes == 0
 
 
+@pytest.mark.parametrize("target", BEFORE_8_2)
+def test_root_login_is_kept_where_sshd_says_nothing_without_a_connection(target: str) -> None:
+    """OpenSSH 7.9 has no answer for -T alone as soon as there is a Match block, of others or of admit."""
+    with node(target, "") as (nodes, files):
+        files.change("sshd_config", "PermitRootLogin prohibit-password\n", "\nMatch User guest\n  PermitRootLogin no\n")
+        assert files.box.run(f"{files.sshd} -T").status == 255
+        nodes.apply("pve1").expect(0)
+        assert "\nPermitRootLogin yes\n" in files.box.read(f"{files.folder}/sshd_config")
+        assert [spelt(word) for word in files.of_sshd("permitrootlogin", PEER)] == ["prohibit-password"]
+        nodes.call("pve1", "admit").expect(0)
+        nodes.verify("pve1").expect(0)
+        nodes.call("pve1", "close").expect(0)
+
+
 @pytest.mark.parametrize("target", NEAREST)
 def test_a_drop_in_that_takes_the_ticket_away_is_seen(target: str) -> None:
     with node(target) as (nodes, files):
