@@ -4,6 +4,7 @@ What a message says is done literally: the commands are taken out of what the sc
 """
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -143,15 +144,25 @@ def said(node: Node, command: str) -> Result:
     return result if command.startswith("pvecm") else result.check()
 
 
-def mend(lab: Lab, name: str, rounds: int = 6) -> list[str]:
-    """Applies a node's script, doing what it says to do, until it ends well; gives what had to be done."""
+def mend(lab: Lab, name: str, rounds: int = 6, patience: float = 60 * LONGEST) -> list[str]:
+    """Applies a node's script, doing what it says to do, until it ends well; gives what had to be done.
+
+    rounds: in how many something may have to be done; patience: seconds for what was done to show, such as pmxcfs
+    that hears of its quorum later than corosync has it.
+    """
     done: list[str] = []
-    for _ in range(rounds):
+    end = time.monotonic() + patience
+    while rounds and time.monotonic() < end:
         run = lab.apply(name, answers=ANSWERS, timeout=JOIN_LIMIT)
         if run.status == 0:
             return done
         assert run.status in (1, 78), str(run)
-        done += follow(lab, name, help_of(run))
+        if now := follow(lab, name, help_of(run)):
+            rounds -= 1
+            done += now
+            end = time.monotonic() + patience
+        else:
+            time.sleep(1)
     raise AssertionError(f"{name} is not mended after {done}\n{run}")
 
 
