@@ -10,7 +10,7 @@ sshd_config=$ssh_dir/sshd_config
 sshd_unit='ssh'
 
 # Units that the steps look at: asked for all at once.
-unit_names='NetworkManager systemd-networkd connman chrony ntpsec ntp openntpd systemd-timesyncd networking rrdcached ksmtuned cron lxcfs rpcbind pve-cluster pvedaemon pveproxy pvestatd pvescheduler spiceproxy pve-firewall pvefw-logger pve-ha-lrm pve-ha-crm qmeventd pve-lxc-syscalld pve-guests ssh corosync'
+unit_names='NetworkManager systemd-networkd connman chrony ntpsec ntp openntpd systemd-timesyncd networking rrdcached ksmtuned cron lxcfs pve-cluster pvedaemon pveproxy pvestatd pvescheduler spiceproxy pve-firewall pvefw-logger pve-ha-lrm pve-ha-crm qmeventd pve-lxc-syscalld pve-guests ssh corosync'
 
 # Waits and limits, in seconds.
 limit_unit=60
@@ -161,7 +161,7 @@ step_trust() {
 step_services() {
     need_bare_mountpoint
     need_no_example
-    want_units present run rrdcached ksmtuned cron lxcfs rpcbind
+    want_units present run rrdcached ksmtuned cron lxcfs
     want_units required run pve-cluster
 }
 
