@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='846030f4d71bd078e85d5f65d37a76603c348c4f0d30efe8a6eb61699b414d54'
+digest='2a3f9290330fcaf9db7a67e429e17480e3426cefd5337e5483abe2c369fbe7d1'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -366,7 +366,7 @@ step_join() {
     join_cluster 10.0.0.251 pve1
     if is_member; then want_units present run corosync; fi
     expect 'pve2 is in cluster mypve, quorate, and may write to /etc/pve' "$limit_quorum" \
-        'See: pvecm status; cat /etc/pve/.members; journalctl -b -u corosync -u pve-cluster. Are udp ports 5404-5405 (multicast) open between the nodes, clocks and MTU alike? If this node was being added and its member waits for it without quorum, on the member: pvecm expected 1, then apply here again. If the others no longer list pve2 (on one of them: pvecm nodes), it was taken out while it was down: back up what guests it still has, then clean it, here: systemctl stop pve-cluster corosync; pmxcfs -l; rm /etc/pve/corosync.conf; killall pmxcfs; rm -rf /etc/corosync/authkey /etc/corosync/corosync.conf; systemctl start pve-cluster; and apply again: it joins as a new node.' \
+        'See: pvecm status; cat /etc/pve/.members; journalctl -b -u corosync -u pve-cluster. Are udp ports 5404-5405 (multicast) open between the nodes, clocks and MTU alike? If this node was being added and its member waits for it without quorum, on the member: pvecm expected 1, then apply here again. If the others no longer list pve2 (on one of them: pvecm nodes), it was taken out while it was down: back up what guests it still has, then clean it, here: systemctl stop pve-cluster corosync; mkdir -p /root/removed; mv --backup=numbered /var/lib/pve-cluster/config.db* /root/removed/; rm -rf /etc/corosync/authkey /etc/corosync/corosync.conf; systemctl start pve-cluster; and apply again: it joins as a new node. All that /etc/pve held is gone with that: guests of the old cluster must not start here too.' \
         in_quorum
     expect 'corosync has its key and the cluster'\''s configuration' 5 \
         'See: ls -l /etc/corosync; diff /etc/pve/corosync.conf /etc/corosync/corosync.conf. pve-cluster writes the configuration when it starts (systemctl restart pve-cluster) if config_version in /etc/pve/corosync.conf is the higher one; the key is the same on every member (/etc/corosync/authkey).' \
@@ -4983,11 +4983,11 @@ need_own_cluster() {
     elif [ -z "$member_cluster" ]; then
         need_failed "$member_file lists no nodes: an example was taken for a cluster's configuration" 'systemctl stop pve-cluster corosync; pmxcfs -l; rm /etc/pve/corosync.conf; killall pmxcfs; rm -f /etc/corosync/corosync.conf; systemctl start pve-cluster'
     elif [ "$member_cluster" != "$cluster" ] && ! is_word "$node" "$member_nodes"; then
-        need_failed "this node is in cluster $member_cluster, not $cluster" "$member_cluster does not list it as $node any more. If it was taken out of there (pvecm delnode), back up what guests it still has, then clean it, here: systemctl stop pve-cluster corosync; pmxcfs -l; rm /etc/pve/corosync.conf; killall pmxcfs; rm -rf /etc/corosync/authkey /etc/corosync/corosync.conf; systemctl start pve-cluster; and apply again: it joins as a new node."
+        need_failed "this node is in cluster $member_cluster, not $cluster" "$member_cluster does not list it as $node any more. If it was taken out of there (pvecm delnode), back up what guests it still has, then clean it, here: systemctl stop pve-cluster corosync; mkdir -p /root/removed; mv --backup=numbered /var/lib/pve-cluster/config.db* /root/removed/; rm -rf /etc/corosync/authkey /etc/corosync/corosync.conf; systemctl start pve-cluster; and apply again: it joins as a new node. All that /etc/pve held is gone with that: guests of the old cluster must not start here too."
     elif [ "$member_cluster" != "$cluster" ]; then
         need_failed "this node is in cluster $member_cluster, not $cluster" 'A node is never taken out of a cluster by this script. If it is to move, take it out by the manual of Proxmox VE (pvecm delnode, and clean the node) first.'
     elif ! is_word "$node" "$member_nodes"; then
-        need_failed "this node has the configuration of cluster $cluster, and is not listed in it as $node: it was taken out, or renamed" 'If it was renamed, give it its old name. If it was taken out (pvecm delnode), back up what guests it still has, then clean it, here: systemctl stop pve-cluster corosync; pmxcfs -l; rm /etc/pve/corosync.conf; killall pmxcfs; rm -rf /etc/corosync/authkey /etc/corosync/corosync.conf; systemctl start pve-cluster; and apply again: it joins as a new node.'
+        need_failed "this node has the configuration of cluster $cluster, and is not listed in it as $node: it was taken out, or renamed" 'If it was renamed, give it its old name. If it was taken out (pvecm delnode), back up what guests it still has, then clean it, here: systemctl stop pve-cluster corosync; mkdir -p /root/removed; mv --backup=numbered /var/lib/pve-cluster/config.db* /root/removed/; rm -rf /etc/corosync/authkey /etc/corosync/corosync.conf; systemctl start pve-cluster; and apply again: it joins as a new node. All that /etc/pve held is gone with that: guests of the old cluster must not start here too.'
     else
         need_met "this node is in cluster $cluster"
     fi
@@ -5041,7 +5041,7 @@ need_nothing_to_lose() {
     [ "$phase" = need ] || return 0
     ! is_member || return 0
     if find_valuables; then
-        need_failed "/etc/pve holds what joining would throw away: $valuables" 'Guests: back them up and remove them here, restore them after joining. Storages, users, rules: note them down, they are the cluster'\''s afterwards.'
+        need_failed "/etc/pve holds what joining would throw away: $valuables" 'Guests: back them up and remove them here, restore them after joining; but where one runs on another node, too, or has its disks on storage of others, only move its .conf file away: to destroy it here would delete its disks there. Storages, users, rules: note them down, they are the cluster'\''s afterwards.'
     else
         need_met 'nothing in /etc/pve would be lost'
     fi
@@ -5060,7 +5060,7 @@ need_member() {
             ;;
         # A key that the description states may be put right by this very run.
         other-key-password)
-            need_failed "$2 shows another host key than this node knows of it" "Either $2 was set up anew, or another machine answers for its address and would get root's password. Compare, on $2 itself: ssh-keygen -l -f $ssh_dir/ssh_host_rsa_key.pub; here: ssh-keyscan -t rsa $1 | ssh-keygen -l -f -. Where the description states the key (ssh_host_keys) and is wrong, correct it there. Else, and only where the two are the same, have the old key forgotten, here: ssh-keygen -R $1"
+            need_failed "$2 shows another host key than this node knows of it" "Either $2 was set up anew, or another machine answers for its address and would get root's password. Compare, on $2 itself: ssh-keygen -l -f $ssh_dir/ssh_host_rsa_key.pub; here: ssh-keyscan -t rsa $1 | ssh-keygen -l -f -. Where the description states the key (ssh_host_keys) and is wrong, correct it there. Else, and only where the two are the same, have the old key forgotten, here: ssh-keygen -R $1 (and where ssh -v root@$1 names $ssh_dir/ssh_known_hosts, take its line out there)"
             ;;
         in-*)
             if member_is_fit "$1" "$2"; then
@@ -5181,7 +5181,7 @@ join_begins() {
     fi
     differs "cluster $cluster" "run pvecm add $join_address $*" || return 1
     within "$limit_unit" pmxcfs_is_up || stop 'pmxcfs is not up: there is no /etc/pve/.members' 'See why: systemctl status pve-cluster; journalctl -b -u pve-cluster'
-    ! find_valuables || stop "/etc/pve holds what joining would throw away: $valuables" 'Guests: back them up and remove them here, restore them after joining. Storages, users, rules: note them down, they are the cluster'\''s afterwards.'
+    ! find_valuables || stop "/etc/pve holds what joining would throw away: $valuables" 'Guests: back them up and remove them here, restore them after joining; but where one runs on another node, too, or has its disks on storage of others, only move its .conf file away: to destroy it here would delete its disks there. Storages, users, rules: note them down, they are the cluster'\''s afterwards.'
 }
 
 # run_add COMMAND...: pvecm add.
@@ -5218,6 +5218,7 @@ lock_join() {
         # shellcheck disable=SC2016
         ssh_to "$join_address" "node=$node minutes=$join_minutes"'
             cd /etc/pve/priv || exit 1
+            ! grep -q "^[[:blank:]]*device[[:blank:]]*{" /etc/pve/corosync.conf || exit 3
             if ! mkdir pvegen-join 2>/dev/null; then
                 [ -d pvegen-join ] || exit 1
                 read -r holder <pvegen-join/node
@@ -5234,6 +5235,7 @@ lock_join() {
             stop "$join_holder is joining the cluster just now" \
                 "Nodes join one after another: wait until that one is done, then apply here again. If its run was broken off, this ends after $join_minutes minutes by itself; or on $join_member: rm -r /etc/pve/priv/pvegen-join"
             ;;
+        3) stop "the cluster of $join_member has a QDevice, which counts for the nodes that were there when it was set up" "Take it away while nodes join, on $join_member: pvecm qdevice remove; and after the last one: pvecm qdevice setup with the address that it had. Then apply here again." ;;
         255) stop "member $join_member does not answer" "Is $join_member up, and was its script applied first? Nodes run in the order of the description." ;;
         *) stop "$join_member has no quorum, and so can add nobody" "See on $join_member: pvecm status. If it waits for a node whose join was broken off: pvecm expected 1" ;;
     esac
@@ -5257,7 +5259,7 @@ unlock_join() {
 # itself on the terminal, once.
 ask_trust() {
     if [ "$root_answer" = other-key ]; then
-        stop "$join_member shows another host key than this node knows of it" "Either $join_member was set up anew, or another machine answers for its address and would get root's password. Compare, on $join_member itself: ssh-keygen -l -f $ssh_dir/ssh_host_rsa_key.pub; here: ssh-keyscan -t rsa $join_address | ssh-keygen -l -f -. Where the description states the key (ssh_host_keys) and is wrong, correct it there. Else, and only where the two are the same, have the old key forgotten, here: ssh-keygen -R $join_address"
+        stop "$join_member shows another host key than this node knows of it" "Either $join_member was set up anew, or another machine answers for its address and would get root's password. Compare, on $join_member itself: ssh-keygen -l -f $ssh_dir/ssh_host_rsa_key.pub; here: ssh-keyscan -t rsa $join_address | ssh-keygen -l -f -. Where the description states the key (ssh_host_keys) and is wrong, correct it there. Else, and only where the two are the same, have the old key forgotten, here: ssh-keygen -R $join_address (and where ssh -v root@$join_address names $ssh_dir/ssh_known_hosts, take its line out there)"
     fi
     [ "$trust" = password ] || stop "root here does not get into $join_member by key" "Is this node's key in the description, and was $join_member's script run since? See: ssh -o BatchMode=yes root@$join_member true"
     note "Root's public key goes to $join_member; ssh asks whether its host key is right, and for root's password there."
@@ -5314,8 +5316,17 @@ judge_member() {
         wrong="$1 has no quorum, and so can add nobody"
         wrong_do="See on $1: pvecm status. If it waits for a node whose join was broken off: pvecm expected 1"
     elif says_of_members '"'"$node"'":{'; then
-        wrong="the cluster lists $node already, but this node is not in it"
-        wrong_do="A join of this node was broken off half way. On $1: pvecm delnode $node; then apply here again."
+        member_entry "$node"
+        case $entry in
+            *'"online":1'*)
+                wrong="the cluster lists $node already, and sees it online, but this node is not in it"
+                wrong_do="Does another machine run under this name? On $1: cat /etc/pve/.members shows its address. If so, take nothing out of the cluster: give one of the two another name. If $node was only just switched off, wait until it is seen offline, then apply here again."
+                ;;
+            *)
+                wrong="the cluster lists $node already, but this node is not in it"
+                wrong_do="A join of this node was broken off half way. On $1: pvecm delnode $node; then apply here again."
+                ;;
+        esac
     elif [ -n "$own_address" ] && says_of_members '"ip":"'"$own_address"'"'; then
         wrong="a node of the cluster has the address $own_address already"
         wrong_do="Two nodes with one address tear the cluster apart. See on $1: cat /etc/pve/.members. Is this node a copy of another, or is that one to be taken out of the cluster first (pvecm delnode)?"

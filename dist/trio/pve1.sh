@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='6401751b5f6ffd45b617502c394662fb42ff579942119d69e3326ffd03f5e61b'
+digest='b6c5b73ce044a6885783a866657a1f683920c379d05b0589749b8ca9ecd21c4f'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -352,7 +352,7 @@ END
     create_cluster trio --link0 10.20.0.11 --link1 '10.30.0.11,priority=20'
     if is_member; then want_units present run corosync; fi
     expect 'pve1 is in cluster trio, quorate, and may write to /etc/pve' "$limit_quorum" \
-        'See: pvecm status; cat /etc/pve/.members; journalctl -b -u corosync -u pve-cluster. Are udp ports 5405-5412 open between the nodes, clocks and MTU alike? If this node was being added and its member waits for it without quorum, on the member: pvecm expected 1, then apply here again. If the others no longer list pve1 (on one of them: pvecm nodes), it was taken out while it was down: back up what guests it still has, then clean it, here: systemctl stop pve-cluster corosync; pmxcfs -l; rm /etc/pve/corosync.conf; killall pmxcfs; rm -rf /etc/corosync/authkey /etc/corosync/corosync.conf; systemctl start pve-cluster; and apply again: it joins as a new node.' \
+        'See: pvecm status; cat /etc/pve/.members; journalctl -b -u corosync -u pve-cluster. Are udp ports 5405-5412 open between the nodes, clocks and MTU alike? If this node was being added and its member waits for it without quorum, on the member: pvecm expected 1, then apply here again. If the others no longer list pve1 (on one of them: pvecm nodes), it was taken out while it was down: back up what guests it still has, then clean it, here: systemctl stop pve-cluster corosync; mkdir -p /root/removed; mv --backup=numbered /var/lib/pve-cluster/config.db* /root/removed/; rm -rf /etc/corosync/authkey /etc/corosync/corosync.conf; systemctl start pve-cluster; and apply again: it joins as a new node. All that /etc/pve held is gone with that: guests of the old cluster must not start here too.' \
         in_quorum
     expect 'corosync has its key and the cluster'\''s configuration' 5 \
         'See: ls -l /etc/corosync; diff /etc/pve/corosync.conf /etc/corosync/corosync.conf. pve-cluster writes the configuration when it starts (systemctl restart pve-cluster) if config_version in /etc/pve/corosync.conf is the higher one; the key is the same on every member (/etc/corosync/authkey).' \
@@ -4743,11 +4743,11 @@ need_own_cluster() {
     elif [ -z "$member_cluster" ]; then
         need_failed "$member_file lists no nodes: an example was taken for a cluster's configuration" 'systemctl stop pve-cluster corosync; pmxcfs -l; rm /etc/pve/corosync.conf; killall pmxcfs; rm -f /etc/corosync/corosync.conf; systemctl start pve-cluster'
     elif [ "$member_cluster" != "$cluster" ] && ! is_word "$node" "$member_nodes"; then
-        need_failed "this node is in cluster $member_cluster, not $cluster" "$member_cluster does not list it as $node any more. If it was taken out of there (pvecm delnode), back up what guests it still has, then clean it, here: systemctl stop pve-cluster corosync; pmxcfs -l; rm /etc/pve/corosync.conf; killall pmxcfs; rm -rf /etc/corosync/authkey /etc/corosync/corosync.conf; systemctl start pve-cluster; and apply again: it joins as a new node."
+        need_failed "this node is in cluster $member_cluster, not $cluster" "$member_cluster does not list it as $node any more. If it was taken out of there (pvecm delnode), back up what guests it still has, then clean it, here: systemctl stop pve-cluster corosync; mkdir -p /root/removed; mv --backup=numbered /var/lib/pve-cluster/config.db* /root/removed/; rm -rf /etc/corosync/authkey /etc/corosync/corosync.conf; systemctl start pve-cluster; and apply again: it joins as a new node. All that /etc/pve held is gone with that: guests of the old cluster must not start here too."
     elif [ "$member_cluster" != "$cluster" ]; then
         need_failed "this node is in cluster $member_cluster, not $cluster" 'A node is never taken out of a cluster by this script. If it is to move, take it out by the manual of Proxmox VE (pvecm delnode, and clean the node) first.'
     elif ! is_word "$node" "$member_nodes"; then
-        need_failed "this node has the configuration of cluster $cluster, and is not listed in it as $node: it was taken out, or renamed" 'If it was renamed, give it its old name. If it was taken out (pvecm delnode), back up what guests it still has, then clean it, here: systemctl stop pve-cluster corosync; pmxcfs -l; rm /etc/pve/corosync.conf; killall pmxcfs; rm -rf /etc/corosync/authkey /etc/corosync/corosync.conf; systemctl start pve-cluster; and apply again: it joins as a new node.'
+        need_failed "this node has the configuration of cluster $cluster, and is not listed in it as $node: it was taken out, or renamed" 'If it was renamed, give it its old name. If it was taken out (pvecm delnode), back up what guests it still has, then clean it, here: systemctl stop pve-cluster corosync; mkdir -p /root/removed; mv --backup=numbered /var/lib/pve-cluster/config.db* /root/removed/; rm -rf /etc/corosync/authkey /etc/corosync/corosync.conf; systemctl start pve-cluster; and apply again: it joins as a new node. All that /etc/pve held is gone with that: guests of the old cluster must not start here too.'
     else
         need_met "this node is in cluster $cluster"
     fi

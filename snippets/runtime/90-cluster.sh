@@ -347,6 +347,7 @@ lock_join() {
         # shellcheck disable=SC2016
         ssh_to "$join_address" "node=$node minutes=$join_minutes"'
             cd /etc/pve/priv || exit 1
+            ! grep -q "^[[:blank:]]*device[[:blank:]]*{" /etc/pve/corosync.conf || exit 3
             if ! mkdir pvegen-join 2>/dev/null; then
                 [ -d pvegen-join ] || exit 1
                 read -r holder <pvegen-join/node
@@ -363,6 +364,7 @@ lock_join() {
             stop {{ m("join.locked", holder=v("$join_holder")) }} \
                 {{ m("join.locked_do", member=v("$join_member"), minutes=v("$join_minutes")) }}
             ;;
+        3) stop {{ m("join.qdevice", member=v("$join_member")) }} {{ m("join.qdevice_do", member=v("$join_member")) }} ;;
         255) stop {{ m("join.silent", member=v("$join_member")) }} {{ m("join.silent_do", member=v("$join_member")) }} ;;
         *) stop {{ m("join.no_quorum", member=v("$join_member")) }} {{ m("join.no_quorum_do", member=v("$join_member")) }} ;;
     esac
@@ -443,8 +445,17 @@ judge_member() {
         wrong={{ m("join.no_quorum", member=v("$1")) }}
         wrong_do={{ m("join.no_quorum_do", member=v("$1")) }}
     elif says_of_members '"'"$node"'":{'; then
-        wrong={{ m("join.listed", node=v("$node")) }}
-        wrong_do={{ m("join.listed_do", node=v("$node"), member=v("$1")) }}
+        member_entry "$node"
+        case $entry in
+            *'"online":1'*)
+                wrong={{ m("join.listed_up", node=v("$node")) }}
+                wrong_do={{ m("join.listed_up_do", node=v("$node"), member=v("$1")) }}
+                ;;
+            *)
+                wrong={{ m("join.listed", node=v("$node")) }}
+                wrong_do={{ m("join.listed_do", node=v("$node"), member=v("$1")) }}
+                ;;
+        esac
     elif [ -n "$own_address" ] && says_of_members '"ip":"'"$own_address"'"'; then
         wrong={{ m("join.address", address=v("$own_address")) }}
         wrong_do={{ m("join.address_do", member=v("$1")) }}

@@ -238,6 +238,44 @@ def test_stopped_right_before_pvecm_where_only_the_password_opens(still_a_pair: 
     nodes["pve2"].put("/root/.ssh/known_hosts", known)
 
 
+@pytest.mark.trap("K9")
+@pytest.mark.parametrize("pair", grouped("pair")[:1], indirect=True)
+def test_another_machine_of_the_name_that_is_online_is_not_to_be_taken_out(still_a_pair: Nodes) -> None:
+    """The member's answer on its way here is made to say so."""
+    box = still_a_pair["pve2"]
+    made = listed_already(still_a_pair)
+    next(made)
+    online = 's/"pve2": { "id": \\([0-9]*\\), "online": 0/"pve2": { "id": \\1, "online": 1/'
+    ssh = f"""#!/bin/sh
+        case " $* " in *pveversion*) /usr/bin/ssh "$@" | sed '{online}' ;; *) exec /usr/bin/ssh "$@" ;; esac
+        """
+    box.put("/usr/sbin/ssh", ssh, 0o755)
+    try:
+        refused = still_a_pair.apply("pve2").expect(78)
+        help_ = help_of(refused, "the cluster lists pve2 already, and sees it online")
+        assert "take nothing out of the cluster" in help_ and "delnode" not in help_
+    finally:
+        box.remove("/usr/sbin/ssh")
+        next(made, None)
+
+
+@pytest.mark.parametrize("pair", grouped("pair")[:1], indirect=True)
+def test_nobody_joins_a_cluster_that_has_a_qdevice(still_a_pair: Nodes) -> None:
+    """PVE's manual has it taken away before nodes are added."""
+    member = still_a_pair["pve1"]
+    before = member.read("/etc/pve/corosync.conf")
+    member.run(r"sed 's/^quorum {/&\n  device {\n    model: net\n  }/' /etc/pve/corosync.conf >/tmp/conf").check()
+    try:
+        member.run("cat /tmp/conf >/etc/pve/corosync.conf").check()
+        stopped = still_a_pair.apply("pve2").expect(1)
+        assert bail(stopped).endswith(
+            "the cluster of pve1 has a QDevice, which counts for the nodes that were there when it was set up"
+        )
+        assert adds(still_a_pair["pve2"]) == []
+    finally:
+        member.run("cat >/etc/pve/corosync.conf", stdin=before).check()
+
+
 VALUABLES = {
     "guest": ("/etc/pve/qemu-server/100.conf", "memory: 512\n"),
     "container": ("/etc/pve/lxc/101.conf", "arch: amd64\n"),
@@ -614,6 +652,8 @@ def test_a_node_that_was_taken_out_while_it_was_down(target: str) -> None:
     with ready(target, limits={"quorum": 4}) as nodes:
         nodes.apply("pve2").expect(0)
         joined(nodes)
+        nodes["pve2"].run("echo memory: 512 >/etc/pve/qemu-server/100.conf").check()
+        nodes["pve2"].run("printf 'nfs: shared\\n\\tserver 10.0.0.9\\n' >/etc/pve/storage.cfg").check()
         nodes["pve2"].power_off()
         quorate_alone(nodes["pve1"])
         nodes["pve1"].run("pvecm delnode pve2")
