@@ -96,10 +96,13 @@ def _directory(view: View, node: NodeView, interface: Interface, facts: dict[str
 
 
 def _ipv4address(interface: Interface) -> list[str]:
-    """The lines of `ipv4address`; a network of two addresses has no broadcast address."""
+    """The lines of `ipv4address`; a network of two addresses has no broadcast address.
+
+    The word is written whole: etcnet adds it itself on Ethernet interfaces, unless it stands there.
+    """
     if interface.address is None:
         return []
-    return [f"{interface.address} brd +" if interface.address.network.prefixlen < 31 else str(interface.address)]
+    return [f"{interface.address} broadcast +" if interface.address.network.prefixlen < 31 else str(interface.address)]
 
 
 def _options(interface: Interface, facts: dict[str, Any]) -> list[str]:

@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='bb2d7e86539acd96803cda6f2c96247532dc91b8fe8474ae144120a538514da3'
+digest='13f2140d4172e8d512a0c27a0ec3d99c0e07d3add99f77f5ccc75bf99e0c30e4'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -199,7 +199,7 @@ stp AUTO off
 setfd AUTO 0
 END
     want_file /etc/net/ifaces/vmbr1/ipv4address <<'END'
-10.99.0.1/24 brd +
+10.99.0.1/24 broadcast +
 END
     want_file /etc/net/ifaces/vmbr1/options <<'END'
 BOOTPROTO=static
@@ -220,7 +220,7 @@ stp AUTO off
 setfd AUTO 0
 END
     want_file /etc/net/ifaces/vmbr0/ipv4address <<'END'
-192.168.7.10/24 brd +
+192.168.7.10/24 broadcast +
 END
     want_file /etc/net/ifaces/vmbr0/ipv4route <<'END'
 default via 192.168.7.1
@@ -3960,9 +3960,10 @@ boot_guard() {
     guard_unit pvegen-network network-boot oneshot "DefaultDependencies=no
 RequiresMountsFor=$switch_dir
 After=local-fs.target
-Before=network-pre.target network.service networking.service" || return 1
+Wants=network-pre.target
+Before=network-pre.target network.service networking.service ifupdown2.networking.service" || return 1
     [ "$activate" != reboot ] || guard_unit pvegen-network-proof network-prove simple \
-        'After=pvegen-network.service network.service networking.service' || return 1
+        'After=pvegen-network.service network.service networking.service ifupdown2.networking.service' || return 1
 }
 
 # guard_unit NAME CALL TYPE ORDER

@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='023c16b403fe14738b7c36157f949aa245dfa7bc4712cb2410d96b8975a971a2'
+digest='a3cfa80029401d0d1da9e342c96896154e905ebf7b6c27911783dc96fb1389d2'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -3731,9 +3731,10 @@ boot_guard() {
     guard_unit pvegen-network network-boot oneshot "DefaultDependencies=no
 RequiresMountsFor=$switch_dir
 After=local-fs.target
-Before=network-pre.target network.service networking.service" || return 1
+Wants=network-pre.target
+Before=network-pre.target network.service networking.service ifupdown2.networking.service" || return 1
     [ "$activate" != reboot ] || guard_unit pvegen-network-proof network-prove simple \
-        'After=pvegen-network.service network.service networking.service' || return 1
+        'After=pvegen-network.service network.service networking.service ifupdown2.networking.service' || return 1
 }
 
 # guard_unit NAME CALL TYPE ORDER

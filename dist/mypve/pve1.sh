@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='702fbe762156c668be38f7e309aec883afd352dad534996786cd92f2748d868a'
+digest='a0aaeebbd51b80f162a92ff591ebdeaf2fd059cb4b600d6dc61be16e4cafcdb4'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -189,7 +189,7 @@ stp AUTO off
 setfd AUTO 0
 END
     want_file /etc/net/ifaces/vmbr0/ipv4address <<'END'
-10.0.0.251/24 brd +
+10.0.0.251/24 broadcast +
 END
     want_file /etc/net/ifaces/vmbr0/ipv4route <<'END'
 default via 10.0.0.1
@@ -4029,9 +4029,10 @@ boot_guard() {
     guard_unit pvegen-network network-boot oneshot "DefaultDependencies=no
 RequiresMountsFor=$switch_dir
 After=local-fs.target
-Before=network-pre.target network.service networking.service" || return 1
+Wants=network-pre.target
+Before=network-pre.target network.service networking.service ifupdown2.networking.service" || return 1
     [ "$activate" != reboot ] || guard_unit pvegen-network-proof network-prove simple \
-        'After=pvegen-network.service network.service networking.service' || return 1
+        'After=pvegen-network.service network.service networking.service ifupdown2.networking.service' || return 1
 }
 
 # guard_unit NAME CALL TYPE ORDER

@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='2a3f9290330fcaf9db7a67e429e17480e3426cefd5337e5483abe2c369fbe7d1'
+digest='1442a472a66946f40d16663c9e62ac8463e18822c38e0134ea5fe1624d613502'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -189,7 +189,7 @@ stp AUTO off
 setfd AUTO 0
 END
     want_file /etc/net/ifaces/vmbr0/ipv4address <<'END'
-10.0.0.252/24 brd +
+10.0.0.252/24 broadcast +
 END
     want_file /etc/net/ifaces/vmbr0/ipv4route <<'END'
 default via 10.0.0.1
@@ -4026,9 +4026,10 @@ boot_guard() {
     guard_unit pvegen-network network-boot oneshot "DefaultDependencies=no
 RequiresMountsFor=$switch_dir
 After=local-fs.target
-Before=network-pre.target network.service networking.service" || return 1
+Wants=network-pre.target
+Before=network-pre.target network.service networking.service ifupdown2.networking.service" || return 1
     [ "$activate" != reboot ] || guard_unit pvegen-network-proof network-prove simple \
-        'After=pvegen-network.service network.service networking.service' || return 1
+        'After=pvegen-network.service network.service networking.service ifupdown2.networking.service' || return 1
 }
 
 # guard_unit NAME CALL TYPE ORDER

@@ -1,5 +1,5 @@
 #!/bin/sh
-digest='b6c5b73ce044a6885783a866657a1f683920c379d05b0589749b8ca9ecd21c4f'
+digest='28749b3021f37971d9c978c5dda53eb9ee729201e730ad5613e68d009fe592fc'
 # That is the SHA-256 of all lines but its own (sed 2d FILE | sha256sum): of a
 # copy that was damaged, or edited by hand, nothing is done.
 # In a copy with Windows line ends this variable is not empty.
@@ -3862,9 +3862,10 @@ boot_guard() {
     guard_unit pvegen-network network-boot oneshot "DefaultDependencies=no
 RequiresMountsFor=$switch_dir
 After=local-fs.target
-Before=network-pre.target network.service networking.service" || return 1
+Wants=network-pre.target
+Before=network-pre.target network.service networking.service ifupdown2.networking.service" || return 1
     [ "$activate" != reboot ] || guard_unit pvegen-network-proof network-prove simple \
-        'After=pvegen-network.service network.service networking.service' || return 1
+        'After=pvegen-network.service network.service networking.service ifupdown2.networking.service' || return 1
 }
 
 # guard_unit NAME CALL TYPE ORDER

@@ -672,9 +672,10 @@ boot_guard() {
     guard_unit pvegen-network network-boot oneshot "DefaultDependencies=no
 RequiresMountsFor=$switch_dir
 After=local-fs.target
-Before=network-pre.target network.service networking.service" || return 1
+Wants=network-pre.target
+Before=network-pre.target network.service networking.service ifupdown2.networking.service" || return 1
     [ "$activate" != reboot ] || guard_unit pvegen-network-proof network-prove simple \
-        'After=pvegen-network.service network.service networking.service' || return 1
+        'After=pvegen-network.service network.service networking.service ifupdown2.networking.service' || return 1
 }
 
 # guard_unit NAME CALL TYPE ORDER

@@ -88,7 +88,7 @@ def test_a_recipe_tells_what_changes_and_that_dist_is_stale(repository: Reposito
     told = (repository.summary if recipe == "github" else repository.place / "review.md").read_text("utf-8")
     assert 'node\\[pve2\\].address: "10.0.0.252/24" → "10.0.0.62/24"' in told
     assert last == "pvegen build --check cluster.toml"
-    assert "+10.0.0.62/24 brd +" in repository.run(last, status=4)
+    assert "+10.0.0.62/24 broadcast +" in repository.run(last, status=4)
     repository.run("pvegen build --no-lint")
     repository.run(last)
 
@@ -116,7 +116,7 @@ def test_hooks_are_run_by_pre_commit(repository: Repository) -> None:
     repository.change("10.0.0.252/24", "10.0.0.62/24")
     repository.run("git add .")
     told = repository.run(call, status=1)
-    assert told.count("Passed") == 1 and "+10.0.0.62/24 brd +" in told
+    assert told.count("Passed") == 1 and "+10.0.0.62/24 broadcast +" in told
     repository.change("10.0.0.62/24", "10.0.0.62")
     repository.run("git add .")
     assert "PVE211" in repository.run(call, status=1)

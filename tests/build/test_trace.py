@@ -117,7 +117,7 @@ def test_of_a_text_that_is_made_before_it_is_printed_no_line_is_told(tmp_path: P
 @pytest.mark.parametrize(
     ("line", "keys", "facts"),
     [
-        ("10.0.0.252/24 brd +", {"node[pve2].address"}, set()),
+        ("10.0.0.252/24 broadcast +", {"node[pve2].address"}, set()),
         ("HOST='eth0'", {"node[pve2].nic"}, set()),
         ("limit_join=600", {"limits.join"}, set()),
         ("ssh_dir='/etc/openssh'", set(), {"ssh.config"}),
@@ -151,7 +151,7 @@ def line_of(place: Path, text: str) -> int:
 
 
 def test_a_line_is_told_with_file_and_line(place: Path) -> None:
-    line = line_of(place, "10.0.0.252/24 brd +")
+    line = line_of(place, "10.0.0.252/24 broadcast +")
     done = desk.pvegen("trace", f"dist/mypve/pve2.sh:{line}", cwd=place)
     stated = (place / "cluster.toml").read_text("utf-8").split("\n").index('address = "10.0.0.252/24"') + 1
     assert (done.returncode, done.stderr) == (0, "")

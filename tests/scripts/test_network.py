@@ -241,7 +241,7 @@ ETCNET_BOND = {
     "/etc/net/ifaces/bond0.50/options": (
         "BOOTPROTO=static\nCONFIG_WIRELESS=no\nCONFIG_IPV4=yes\nHOST='bond0'\nONBOOT=yes\nTYPE=vlan\nVID=50\n"
     ),
-    "/etc/net/ifaces/bond0.50/ipv4address": "10.5.0.251/24 brd +\n",
+    "/etc/net/ifaces/bond0.50/ipv4address": "10.5.0.251/24 broadcast +\n",
     "/etc/net/ifaces/vmbr0/options": (
         "BOOTPROTO=static\nCONFIG_WIRELESS=no\nCONFIG_IPV4=yes\nHOST='bond0'\nONBOOT=yes\nTYPE=bri\n"
     ),

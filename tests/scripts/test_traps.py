@@ -260,7 +260,7 @@ def bridge_is_right(box: Sandbox, port: str = "eth0") -> None:
     """Files and running network are as described: the address is on the bridge alone, and the gateway answers."""
     assert box.read(f"{IFACES}/vmbr0/options") == BRIDGE_OPTIONS.replace("eth0", port)
     assert box.read(f"{IFACES}/vmbr0/brctl") == "stp AUTO off\nsetfd AUTO 0\n"
-    assert box.read(f"{IFACES}/vmbr0/ipv4address") == "10.0.0.251/24 brd +\n"
+    assert box.read(f"{IFACES}/vmbr0/ipv4address") == "10.0.0.251/24 broadcast +\n"
     assert box.read(f"{IFACES}/vmbr0/ipv4route") == "default via 10.0.0.1\n"
     assert box.read(f"{IFACES}/{port}/options") == OPTIONS
     assert not any(box.exists(f"{IFACES}/{port}/{name}") for name in ("ipv4address", "ipv4route", "ipv6address"))
@@ -341,7 +341,7 @@ START: dict[str, tuple[str, dict[str, dict[str, str]]]] = {
         {
             "vmbr0": {
                 "options": BRIDGE_OPTIONS,
-                "ipv4address": "10.0.0.251/24 brd +\n",
+                "ipv4address": "10.0.0.251/24 broadcast +\n",
                 "ipv4route": "default via 10.0.0.1\n",
             }
         },
@@ -421,7 +421,7 @@ def test_a_bridge_that_moves_to_another_nic_loses_no_address(make: Make) -> None
     box.put(support.PLACE, support.build(moved)["pve1"])
     run = refused(box, "bridge", f"{IFACES}/eth1 holds what the description does not state")
     assert "10.0.9.5" in run.tap.failures()[0].yaml["help"]
-    assert box.read(f"{IFACES}/vmbr0/ipv4address") == "10.0.0.251/24 brd +\n"
+    assert box.read(f"{IFACES}/vmbr0/ipv4address") == "10.0.0.251/24 broadcast +\n"
 
 
 @pytest.mark.trap("N3")

@@ -181,7 +181,7 @@ END
 mtu 9000
 END
     want_file /etc/net/ifaces/vmbr0/ipv4address <<'END'
-10.20.0.11/24 brd +
+10.20.0.11/24 broadcast +
 END
     want_file /etc/net/ifaces/vmbr0/ipv6address <<'END'
 2001:db8:20::11/64
@@ -232,7 +232,7 @@ END
 mtu 1500
 END
     want_file /etc/net/ifaces/bond0.40/ipv4address <<'END'
-10.40.0.11/24 brd +
+10.40.0.11/24 broadcast +
 END
     want_file /etc/net/ifaces/bond0.40/options <<'END'
 BOOTPROTO=static
@@ -307,7 +307,7 @@ END
 mtu 9000
 END
     want_file /etc/net/ifaces/eno3/ipv4address <<'END'
-10.30.0.11/24 brd +
+10.30.0.11/24 broadcast +
 END
     want_file /etc/net/ifaces/eno3/options <<'END'
 BOOTPROTO=static

@@ -95,7 +95,7 @@ network_files() {
 
     want_directory /etc/net/ifaces/vmbr0
     want_file /etc/net/ifaces/vmbr0/ipv4address <<'END'
-10.0.0.11/24 brd +
+10.0.0.11/24 broadcast +
 END
     want_file /etc/net/ifaces/vmbr0/ipv4route <<'END'
 default via 10.0.0.1

@@ -102,7 +102,7 @@ stp AUTO off
 setfd AUTO 0
 END
     want_file /etc/net/ifaces/vmbr0/ipv4address <<'END'
-10.0.0.11/24 brd +
+10.0.0.11/24 broadcast +
 END
     want_file /etc/net/ifaces/vmbr0/ipv4route <<'END'
 default via 10.0.0.1
