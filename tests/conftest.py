@@ -15,6 +15,9 @@ from sandbox.signals import ignore_for_ourselves_alone
 __all__ = ["folder_of_this_run"]
 
 
+GITS_OWN = {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_PREFIX", "GIT_OBJECT_DIRECTORY"}
+
+
 class TouchedTheRealHome(Exception):
     """A test asked for the home of whoever runs it; give it a tmp_path instead."""
 
@@ -26,6 +29,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """The table of faults and the lab's record are put together by the one process to which all workers report."""
     ignore_for_ourselves_alone()
+    # Within a hook, or a rebase that runs the tests, git tells its children of its repository: tests make their own.
+    for name in GITS_OWN:
+        os.environ.pop(name, None)
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(table.Collector(), "faults")
         config.pluginmanager.register(record.Collector(), "lab-record")

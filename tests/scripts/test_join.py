@@ -238,7 +238,7 @@ def test_stopped_right_before_pvecm_where_only_the_password_opens(still_a_pair: 
     nodes["pve2"].put("/root/.ssh/known_hosts", known)
 
 
-@pytest.mark.trap("K9")
+@pytest.mark.trap("K12")
 @pytest.mark.parametrize("pair", grouped("pair")[:1], indirect=True)
 def test_another_machine_of_the_name_that_is_online_is_not_to_be_taken_out(still_a_pair: Nodes) -> None:
     """The member's answer on its way here is made to say so."""
