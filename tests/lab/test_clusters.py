@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from scripts.nodes import ANSWERS, TARGETS
+from scripts.nodes import ANSWERS, TARGETS, known_to_pve
 
 from pvegen.receipts import table
 from pvegen.receipts.picture import Built, put_together
@@ -44,7 +44,7 @@ def address_of(lab: Lab, name: str) -> str:
 def passes_into(node: Node, name: str, address: str) -> None:
     """Root gets from the node into another one by key, by name and address, and its ticket comes along."""
     for where in (name, address):
-        words = ["ssh", "-o", "BatchMode=yes", where, 'echo "$(hostname) $LC_PVE_TICKET"']
+        words = ["ssh", "-o", "BatchMode=yes", *known_to_pve(node, name), where, 'echo "$(hostname) $LC_PVE_TICKET"']
         done = node.run(words, env={"LC_PVE_TICKET": "ticket"})
         assert done.stdout == f"{name} ticket\n", str(done)
 

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from faults.sample import EVERY
 from sandbox import SHELLS, Sandbox, Saved, Switch, made_once
+from sandbox.machine import Machine
 from sandbox.patience import LONGEST
 
 from . import support
@@ -231,6 +232,13 @@ def members(box: Sandbox) -> dict[str, bool]:
 
 def in_quorum(box: Sandbox) -> bool:
     return '"quorate": 1' in box.read("/etc/pve/.members")
+
+
+def known_to_pve(box: Machine, name: str) -> list[str]:
+    """Words of ssh to a node as PVE itself gives them: from pve-cluster 8.0.6 on its host key is in a file of its own."""
+    file = f"/etc/pve/nodes/{name}/ssh_known_hosts"
+    words = [f"HostKeyAlias={name}", f"UserKnownHostsFile={file}", "GlobalKnownHostsFile=none"]
+    return [word for one in words for word in ("-o", one)] if box.exists(file) else []
 
 
 def login(box: Sandbox) -> tuple[str, str]:

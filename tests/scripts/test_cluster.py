@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from . import support
-from .nodes import ANSWERS, TARGETS, Nodes, description, grouped, members, trash
+from .nodes import ANSWERS, TARGETS, Nodes, description, grouped, known_to_pve, members, trash
 from .test_join import adds, wait
 
 pytestmark = pytest.mark.sandbox
@@ -85,11 +85,8 @@ def test_the_ticket_arrives_over_ssh_from_every_node_at_every_other(formed: Node
         for number, other in enumerate(formed.node, 1):
             if other == name:
                 continue
-            known = f"/etc/pve/nodes/{other}/ssh_known_hosts"
-            words = ["ssh", "-o", "BatchMode=yes", f"root@10.0.0.{250 + number}", "echo $LC_PVE_TICKET"]
-            if box.exists(known):  # as PVE calls it from pve-cluster 8.0.6 on
-                words[1:1] = ["-o", f"HostKeyAlias={other}", "-o", f"UserKnownHostsFile={known}"]
-            done = box.run(words, env={"LC_PVE_TICKET": "PVE:root@pam:5F00::x=="}).check()
+            words = ["ssh", "-o", "BatchMode=yes", *known_to_pve(box, other), f"root@10.0.0.{250 + number}"]
+            done = box.run([*words, "echo $LC_PVE_TICKET"], env={"LC_PVE_TICKET": "PVE:root@pam:5F00::x=="}).check()
             assert done.stdout == "PVE:root@pam:5F00::x==\n", (name, other)
 
 
