@@ -124,6 +124,10 @@ def test_changed_host_key(lab: MakeLab) -> None:
     is_alone(nodes)
     assert follow(nodes, "pve2", help_of(refused)) == ["pve2: ssh-keygen -R 10.0.0.11"]
     nodes.apply("pve2", answers=ANSWERS).expect(0)
+    # The cluster's own file of pve1 has its old key until somebody says so, and verify sees it.
+    stale = nodes.call("pve2", "verify").expect(1)
+    assert stale.failures == ["root reaches pve1 by key"] and "pvecm updatecerts" in help_of(stale)
+    nodes["pve1"].run("pvecm updatecerts").check()
     both_in(nodes, "pve1", "pve2")
 
 
