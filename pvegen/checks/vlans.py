@@ -81,6 +81,7 @@ def _vlan(context: Context, node: NodeView, vlan: Interface, first: dict[tuple[s
     elif (dotted and (dotted[1], int(dotted[2])) != pair) or (numbered and int(numbered[1]) != vlan.vlan_id):
         context.say("PVE338", (*path, "name"), value=vlan.name, parent=parent, id=vlan.vlan_id)
     _let_through(context, node, vlan, parent)
+    _beside_guests(context, node, vlan, parent)
 
 
 def _let_through(context: Context, node: NodeView, vlan: Interface, parent: str) -> None:
@@ -91,5 +92,21 @@ def _let_through(context: Context, node: NodeView, vlan: Interface, parent: str)
     path = context.key(node, bridge, "vlans")
     if not context.sound(path, context.key(node, bridge, "vlan_aware")):
         return
-    if not any(low <= (vlan.vlan_id or 0) <= high for low, high in ranges(bridge.vlans)):
+    if not _passes(bridge, vlan):
         context.say("PVE329", (*vlan.path, "id"), value=vlan.vlan_id, bridge=parent, vlans=bridge.vlans)
+
+
+def _beside_guests(context: Context, node: NodeView, vlan: Interface, parent: str) -> None:
+    """A node's own VLAN on the port of a bridge: guests on the bridge cannot be in it, too."""
+    bridge = next((one for one in node.interfaces if one.kind == "bridge" and parent in one.lowers), None)
+    if bridge is None or not context.sound(context.key(node, bridge, "vlan_aware"), context.key(node, bridge, "vlans")):
+        return
+    taken = _passes(bridge, vlan) if bridge.vlan_aware else vlan.address or vlan.address6
+    if taken:
+        code = "PVE926" if bridge.vlan_aware else "PVE927"
+        context.say(code, (*vlan.path, "parent"), value=vlan.name, id=vlan.vlan_id, parent=parent, bridge=bridge.name)
+
+
+def _passes(bridge: Interface, vlan: Interface) -> bool:
+    """Whether a VLAN-aware bridge lets a VLAN through."""
+    return any(low <= (vlan.vlan_id or 0) <= high for low, high in ranges(bridge.vlans))

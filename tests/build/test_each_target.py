@@ -256,7 +256,8 @@ def test_a_new_target_is_one_new_file(name: str, tmp_path: Path) -> None:
     told = desk.pvegen("targets", "diff", neighbour, name, "--targets", "mine", cwd=tmp_path)
     assert f"\n{len(changes) - 1} of " in told.stdout, told.stdout
     built = desk.pvegen("build", "--targets", "mine", cwd=tmp_path)
-    assert (built.returncode, built.stderr) == (0, "")
+    # The rich cluster has an address in a VLAN of a bridge's port, on purpose.
+    assert built.returncode == 0 and set(re.findall(r"PVE\d+", built.stderr)) <= {"PVE927"}, built.stderr
     made = [(tmp_path / "dist" / "rich" / f"pve{number}.sh").read_text("utf-8") for number in (1, 2, 3)]
     for script in made:
         assert [part for part in shown if part not in script] == [] and [part for part in gone if part in script] == []
